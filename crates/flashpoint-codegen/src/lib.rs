@@ -1,0 +1,1 @@
+//! Back ends: Cranelift, and the loader of executable code.

@@ -1,0 +1,1 @@
+//! Tier 0, code units, tier policy, transitions and reclamation.

@@ -1,0 +1,1 @@
+//! The two forms of Flashpoint's intermediate representation: generic and typed.

@@ -1,0 +1,1 @@
+//! Tier 2: LLVM, as a dynamic library of its own.

@@ -1,0 +1,1 @@
+//! Passes and rewrite rules over the typed form.

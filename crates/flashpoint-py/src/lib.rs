@@ -1,0 +1,1 @@
+//! The CPython extension module.

@@ -1,0 +1,1 @@
+//! The facade crate for Rust users.
