@@ -1,0 +1,190 @@
+//! How typed code leaves for the generic form: snapshots.
+//!
+//! A snapshot names a resume point and a recipe for every live slot, for the function itself and for each caller that was
+//! inlined around it. When typed code takes an exit it stores the *values* named by the recipes, one or two 64-bit words
+//! each in the order of [`Snapshot::values`], into the context's exit buffer, and returns the exit's number. The engine
+//! rebuilds the generic frames from the recipes and those words; so a back end knows nothing of slots, and code for an
+//! exit is a handful of stores.
+//!
+//! Invariant: the recipes of a frame name every slot that is live at its resume point, and no slot twice. Kept by the
+//! lowering, checked by `typed::verify` (no slot twice, value dominance) and by deoptimising at every guard in tests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dtype::DType;
+use crate::generic::{ConstIdx, Pc, SlotIdx};
+use crate::reason::Reason;
+use crate::typed::Value;
+
+/// An exit from typed code: where the generic form goes on, and with what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Why the exit is taken.
+    pub reason: Reason,
+    /// What happens at the exit.
+    pub exit: ExitKind,
+    /// Frames from the outermost (the compiled function itself) to the innermost inlined one.
+    pub frames: Vec<FrameState>,
+}
+
+/// What the engine does after it has rebuilt the frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ExitKind {
+    /// Goes on in tier 0 at the innermost frame's resume point.
+    Resume,
+    /// A host exception is pending: it is raised at the innermost frame's resume point.
+    Raise,
+    /// Returns this value from the outermost frame (`frames` is empty).
+    Return(Recipe),
+}
+
+/// One generic frame at a resume point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrameState {
+    /// Which generic function: an index into the compiled version's table of functions; 0 is the function itself.
+    pub function: u32,
+    /// The innermost frame goes on *before* this operation. In every other frame this is the call that is under way: when
+    /// the callee returns, its result goes to the call's `dst` and the frame goes on after it.
+    pub pc: Pc,
+    /// Every live slot. Slots not named are unbound.
+    pub slots: Vec<(SlotIdx, Recipe)>,
+}
+
+/// How to make a slot's content from typed values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Recipe {
+    /// The generic frame already holds it (a value that typed code never took out of its slot).
+    Keep,
+    /// Nothing.
+    Unbound,
+    /// Python's `None`.
+    None,
+    /// A constant of the frame's function.
+    Const(ConstIdx),
+    /// A host object known when the code was made: an index into the compiled version's table of objects.
+    Known(u32),
+    /// The object that argument slot or frame slot `SlotIdx` held when the code was entered.
+    Entry(SlotIdx),
+    /// A Python `bool` from an `i1`.
+    Bool(Value),
+    /// A Python `int` from an `i64` (signed).
+    Int(Value),
+    /// A Python `int` from an `i128` (signed; two words).
+    Int128(Value),
+    /// A Python `float` from an `f64`.
+    Float(Value),
+    /// A Python `complex` from two `f64`.
+    Complex(Value, Value),
+    /// A NumPy scalar from a value of the dtype's machine type (and a second one, the imaginary part, if complex).
+    Numpy(DType, Value, Option<Value>),
+    /// A tuple.
+    Tuple(Vec<Recipe>),
+    /// A `range` object: start, stop, step (`i64`).
+    Range(Value, Value, Value),
+    /// A range iterator: next value (`i64`), number of values left (`i64`, unsigned), step (`i64`).
+    RangeIter(Value, Value, Value),
+    /// An iterator over a sequence by position (`i64`).
+    SeqIter(Box<Recipe>, Value),
+    /// An `enumerate` object: the next count (`i64`) and the iterator inside.
+    Enumerate(Value, Box<Recipe>),
+    /// A `zip` object over these iterators; the flag is `strict`.
+    Zip(Vec<Recipe>, bool),
+    /// A host object from its address (`ptr`), of which the typed code owns a reference that passes to the slot.
+    Owned(Value),
+    /// A host object from its address (`ptr`), which something else keeps alive: the slot gets a reference of its own.
+    Borrowed(Value),
+    /// The tagged value in the context's `result_slot`: what a callee gave that is not of the promised type.
+    Result,
+    /// A view into the array `owner`: data pointer, extents and byte strides (`i64`).
+    View {
+        /// The array whose memory it is.
+        owner: Box<Recipe>,
+        /// Element type.
+        dtype: DType,
+        /// Address of the first element (`ptr`).
+        data: Value,
+        /// Extent of each axis.
+        extents: Vec<Value>,
+        /// Byte stride of each axis.
+        strides: Vec<Value>,
+    },
+}
+
+impl Recipe {
+    /// Calls `f` on every value, in the order in which their words lie in the exit buffer.
+    pub fn for_each_value(&self, f: &mut impl FnMut(Value)) {
+        self.clone().for_each_value_mut(&mut |v| f(*v));
+    }
+
+    /// Calls `f` on every value, to rename it.
+    pub fn for_each_value_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
+        match self {
+            Recipe::Keep
+            | Recipe::Unbound
+            | Recipe::None
+            | Recipe::Const(_)
+            | Recipe::Known(_)
+            | Recipe::Entry(_)
+            | Recipe::Result => {}
+            Recipe::Bool(v) | Recipe::Int(v) | Recipe::Int128(v) | Recipe::Float(v) | Recipe::Owned(v) | Recipe::Borrowed(v) => {
+                f(v);
+            }
+            Recipe::Complex(re, im) => {
+                f(re);
+                f(im);
+            }
+            Recipe::Numpy(_, v, imaginary) => {
+                f(v);
+                if let Some(imaginary) = imaginary {
+                    f(imaginary);
+                }
+            }
+            Recipe::Tuple(items) | Recipe::Zip(items, _) => {
+                for item in items {
+                    item.for_each_value_mut(f);
+                }
+            }
+            Recipe::Range(a, b, c) | Recipe::RangeIter(a, b, c) => {
+                f(a);
+                f(b);
+                f(c);
+            }
+            Recipe::SeqIter(seq, index) => {
+                seq.for_each_value_mut(f);
+                f(index);
+            }
+            Recipe::Enumerate(count, inner) => {
+                f(count);
+                inner.for_each_value_mut(f);
+            }
+            Recipe::View { owner, data, extents, strides, .. } => {
+                owner.for_each_value_mut(f);
+                f(data);
+                extents.iter_mut().for_each(&mut *f);
+                strides.iter_mut().for_each(&mut *f);
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// The values to store, in the order of their words in the exit buffer. A value of `i128` takes two words (low first),
+    /// every other value one: integers and `i1` zero-extended, `f32` as its 32 bits, `f64` as its 64 bits.
+    pub fn values(&self) -> Vec<Value> {
+        let mut values = Vec::new();
+        self.clone().for_each_value_mut(&mut |v| values.push(*v));
+        values
+    }
+
+    /// Calls `f` on every value, to rename it.
+    pub fn for_each_value_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
+        if let ExitKind::Return(recipe) = &mut self.exit {
+            recipe.for_each_value_mut(f);
+        }
+        for frame in &mut self.frames {
+            for (_, recipe) in &mut frame.slots {
+                recipe.for_each_value_mut(f);
+            }
+        }
+    }
+}
