@@ -1,1 +1,3 @@
 //! Tier 0, code units, tier policy, transitions and reclamation.
+
+pub mod host;
