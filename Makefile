@@ -25,7 +25,7 @@ lint: venv llvm ## rustfmt, clippy, ruff, mypy; warnings are errors
 	scripts/lint
 
 wheel: venv llvm ## build dist/*.whl and try it in an empty virtual environment
-	PYTHON=$(PYTHON) scripts/wheel
+	scripts/wheel
 
 bench-loops: build ## compare with every peer found installed
 	$(ENV) && $(VENV_PYTHON) bench/loops.py $(ARGS)
