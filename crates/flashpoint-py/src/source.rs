@@ -1,0 +1,354 @@
+//! Finds the syntax tree of a function.
+//!
+//! Text comes from `linecache` (files, notebooks, doctests, whatever registers itself there) or from the command line
+//! (`python -c`). A tree is trusted only if compiling the text with the function's own flags gives a code object equal
+//! to `f.__code__`, nested code objects and source positions included. So an edited file is noticed, and of several
+//! lambdas on one line the right one is taken.
+//!
+//! What is compiled is the function's own block where it stands at the left margin, else the whole text, so that free
+//! variables resolve in their enclosing scopes. Does not know about: the generic form.
+
+use flashpoint_ir::reason::Reason;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCode, PyDict, PyList, PyString, PyTuple};
+
+/// A function's syntax tree: an `ast.FunctionDef` or `ast.Lambda`.
+pub struct Located<'py> {
+    pub node: Bound<'py, PyAny>,
+    /// Name of the innermost class around the function, which mangles its private names.
+    pub class_name: Option<String>,
+}
+
+/// Finds the tree of `function`, or says why there is none. An `Err` is a Python exception that is not about source.
+pub fn locate<'py>(function: &Bound<'py, PyAny>) -> PyResult<Result<Located<'py>, Reason>> {
+    let py = function.py();
+    let code = function.getattr(intern!(py, "__code__"))?;
+    let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
+    if flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR) != 0 {
+        return Ok(Err(Reason::Generator));
+    }
+    let search = Search { wanted: Wanted::new(&code)?, future_flags: flags & future_mask(py)?, code };
+    let globals = function.getattr(intern!(py, "__globals__"))?;
+    let mut found_text = false;
+    for text in texts(&search.code, &globals)? {
+        found_text = true;
+        if let Some(located) = search.in_text(&text)? {
+            return Ok(Ok(located));
+        }
+    }
+    Ok(Err(if found_text { Reason::SourceChanged } else { Reason::NoSource }))
+}
+
+const CO_GENERATOR: u32 = 0x20;
+const CO_COROUTINE: u32 = 0x80;
+const CO_ASYNC_GENERATOR: u32 = 0x200;
+const PYCF_ONLY_AST: u32 = 0x400;
+
+/// The flags of all `from __future__` features.
+fn future_mask(py: Python<'_>) -> PyResult<u32> {
+    static MASK: PyOnceLock<u32> = PyOnceLock::new();
+    let mask = MASK.get_or_try_init(py, || -> PyResult<u32> {
+        let module = py.import("__future__")?;
+        let mut mask = 0;
+        for name in module.getattr("all_feature_names")?.try_iter()? {
+            mask |= module.getattr(name?.cast::<PyString>()?)?.getattr("compiler_flag")?.extract::<u32>()?;
+        }
+        // `nested_scopes` shares its number with CO_NESTED, which compile() refuses.
+        Ok(mask & !0x10)
+    })?;
+    Ok(*mask)
+}
+
+/// The texts in which the code may have been written, likeliest first.
+fn texts<'py>(code: &Bound<'py, PyAny>, globals: &Bound<'py, PyAny>) -> PyResult<Vec<Vec<String>>> {
+    let py = code.py();
+    let file = code.getattr(intern!(py, "co_filename"))?;
+    let name: String = file.extract()?;
+    let linecache = py.import(intern!(py, "linecache"))?;
+    linecache.call_method1(intern!(py, "checkcache"), (&file,))?;
+    let mut lines = linecache.call_method1(intern!(py, "getlines"), (&file, globals))?;
+    if lines.len()? == 0
+        && name.starts_with('<')
+        && let Some(from_code) = linecache.getattr_opt("_getlines_from_code")?
+    {
+        lines = from_code.call1((code,))?;
+    }
+    let mut texts = Vec::new();
+    if lines.len()? > 0 {
+        texts.push(lines.extract()?);
+    }
+    if name == "<string>" {
+        texts.extend(command_line_texts(py)?);
+    }
+    Ok(texts)
+}
+
+/// What may be the text of `python -c`.
+fn command_line_texts(py: Python<'_>) -> PyResult<Vec<Vec<String>>> {
+    let sys = py.import(intern!(py, "sys"))?;
+    let argv: Vec<String> = sys.getattr("argv")?.extract().unwrap_or_default();
+    if argv.first().map(String::as_str) != Some("-c") {
+        return Ok(Vec::new());
+    }
+    let words: Vec<String> = sys.getattr("orig_argv")?.extract().unwrap_or_default();
+    let mut texts = Vec::new();
+    for (i, word) in words.iter().enumerate().skip(1) {
+        if word.starts_with('-')
+            && !word.starts_with("--")
+            && let Some(at) = word.find('c')
+        {
+            let attached = &word[at + 1..];
+            let text = if attached.is_empty() { words.get(i + 1).map_or("", String::as_str) } else { attached };
+            // Newer Pythons dedent the text.
+            let dedented = py.import("textwrap")?.call_method1("dedent", (text,))?.extract::<String>()?;
+            for text in [text, &dedented] {
+                texts.push(text.split_inclusive('\n').map(str::to_owned).collect());
+            }
+            break;
+        }
+    }
+    Ok(texts)
+}
+
+/// What identifies the function before its code is compared.
+struct Wanted {
+    file: String,
+    name: String,
+    first_line: usize,
+    is_lambda: bool,
+}
+
+impl Wanted {
+    fn new(code: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = code.py();
+        let name: String = code.getattr(intern!(py, "co_name"))?.extract()?;
+        Ok(Wanted {
+            file: code.getattr(intern!(py, "co_filename"))?.extract()?,
+            first_line: code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
+            is_lambda: name == "<lambda>",
+            name,
+        })
+    }
+}
+
+struct Search<'py> {
+    wanted: Wanted,
+    future_flags: u32,
+    code: Bound<'py, PyAny>,
+}
+
+impl<'py> Search<'py> {
+    fn in_text(&self, lines: &[String]) -> PyResult<Option<Located<'py>>> {
+        if self.wanted.first_line == 0 || self.wanted.first_line > lines.len() {
+            return Ok(None);
+        }
+        if let Some(block) = margin_block(lines, self.wanted.first_line - 1)
+            && let Some(located) = self.in_module(&block)?
+        {
+            return Ok(Some(located));
+        }
+        self.in_module(&lines.concat())
+    }
+
+    /// Searches a text whose line numbers are the file's. `None` also if it does not parse.
+    fn in_module(&self, text: &str) -> PyResult<Option<Located<'py>>> {
+        let py = self.code.py();
+        let Some(tree) = self.compile(text.into_pyobject(py)?.as_any(), PYCF_ONLY_AST)? else { return Ok(None) };
+        let mut candidates = Vec::new();
+        self.collect(&tree, None, &mut candidates)?;
+        if candidates.is_empty() {
+            return Ok(None);
+        }
+        let Some(module) = self.compile(text.into_pyobject(py)?.as_any(), 0)? else { return Ok(None) };
+        let n_equal = self.count_equal(&module)?;
+        if n_equal == 0 {
+            return Ok(None);
+        }
+        if candidates.len() == 1 {
+            return Ok(candidates.pop());
+        }
+        // Several on one line: the right one is the one whose code goes away when its body is replaced.
+        for candidate in candidates {
+            let body = candidate.node.getattr("body")?;
+            candidate.node.setattr("body", self.placeholder(&candidate.node)?)?;
+            let changed = self.compile(&tree, 0)?;
+            candidate.node.setattr("body", body)?;
+            if let Some(changed) = changed
+                && self.count_equal(&changed)? < n_equal
+            {
+                return Ok(Some(candidate));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `compile(what, file, "exec", flags)`; `None` if it does not compile.
+    fn compile(&self, what: &Bound<'py, PyAny>, flags: u32) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = self.code.py();
+        let builtins = py.import(intern!(py, "builtins"))?;
+        let flags = (flags | self.future_flags) as i32;
+        let kwargs = PyDict::new(py);
+        kwargs.set_item(intern!(py, "dont_inherit"), true)?;
+        // A warning about the text (an invalid escape, say) was given when it was first compiled.
+        let warnings = py.import(intern!(py, "warnings"))?;
+        let quiet = warnings.call_method0("catch_warnings")?;
+        quiet.call_method0("__enter__")?;
+        warnings.call_method1("simplefilter", ("ignore",))?;
+        let result = builtins.call_method("compile", (what, &self.wanted.file, "exec", flags), Some(&kwargs));
+        quiet.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
+        match result {
+            Ok(compiled) => Ok(Some(compiled)),
+            Err(error) if is_about_the_text(py, &error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Collects the definitions that start where the function's does. Walks children with an explicit stack, because
+    /// long chains of operators nest deeply.
+    fn collect(&self, tree: &Bound<'py, PyAny>, class: Option<String>, out: &mut Vec<Located<'py>>) -> PyResult<()> {
+        let py = tree.py();
+        let ast_node = py.import(intern!(py, "ast"))?.getattr(intern!(py, "AST"))?;
+        let mut stack = vec![(tree.clone(), class)];
+        while let Some((node, class)) = stack.pop() {
+            let kind = node.get_type();
+            let kind_name = kind.name()?;
+            let kind_name = kind_name.to_str()?;
+            if self.is_candidate(&node, kind_name)? {
+                out.push(Located { node: node.clone(), class_name: class.clone() });
+            }
+            let class = match kind_name {
+                "ClassDef" => Some(node.getattr(intern!(py, "name"))?.extract()?),
+                _ => class,
+            };
+            for field in kind.getattr(intern!(py, "_fields"))?.try_iter()? {
+                let Some(value) = node.getattr_opt(field?.cast::<PyString>()?)? else { continue };
+                if let Ok(items) = value.cast::<PyList>() {
+                    for item in items.iter() {
+                        if item.is_instance(&ast_node)? {
+                            stack.push((item, class.clone()));
+                        }
+                    }
+                } else if value.is_instance(&ast_node)? {
+                    stack.push((value, class.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_candidate(&self, node: &Bound<'py, PyAny>, kind: &str) -> PyResult<bool> {
+        let py = node.py();
+        let line = |node: &Bound<'py, PyAny>| node.getattr(intern!(py, "lineno"))?.extract::<usize>();
+        Ok(match kind {
+            "Lambda" if self.wanted.is_lambda => line(node)? == self.wanted.first_line,
+            "FunctionDef" if !self.wanted.is_lambda => {
+                let decorators = node.getattr(intern!(py, "decorator_list"))?;
+                let first = if decorators.len()? > 0 { line(&decorators.get_item(0)?)? } else { line(node)? };
+                first == self.wanted.first_line
+                    && node.getattr(intern!(py, "name"))?.extract::<String>()? == self.wanted.name
+            }
+            _ => false,
+        })
+    }
+
+    /// A body that no program contains.
+    fn placeholder(&self, node: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = node.py();
+        let ast = py.import(intern!(py, "ast"))?;
+        let constant = ast.call_method1("Constant", ("\u{0}flashpoint",))?;
+        let body = if self.wanted.is_lambda {
+            constant
+        } else {
+            PyList::new(py, [ast.call_method1("Return", (constant,))?])?.into_any()
+        };
+        ast.call_method1("copy_location", (&body, node)).ok();
+        let holder = if self.wanted.is_lambda { body.clone() } else { body.get_item(0)? };
+        ast.call_method1("copy_location", (&holder, node))?;
+        ast.call_method1("fix_missing_locations", (&holder,))?;
+        Ok(body)
+    }
+
+    /// How many code objects inside `code` equal the function's.
+    fn count_equal(&self, code: &Bound<'py, PyAny>) -> PyResult<usize> {
+        let mut n_equal = 0;
+        let mut stack = vec![code.clone()];
+        while let Some(code) = stack.pop() {
+            if same_code(&code, &self.code)? {
+                n_equal += 1;
+            }
+            for constant in nested_codes(&code)? {
+                stack.push(constant);
+            }
+        }
+        Ok(n_equal)
+    }
+}
+
+/// Whether an exception of `compile` means that the text is not (any more) what the function was made from.
+fn is_about_the_text(py: Python<'_>, error: &PyErr) -> bool {
+    use pyo3::exceptions::{PyMemoryError, PyRecursionError, PySyntaxError, PyTypeError, PyValueError};
+    error.is_instance_of::<PySyntaxError>(py)
+        || error.is_instance_of::<PyValueError>(py)
+        || error.is_instance_of::<PyRecursionError>(py)
+        || error.is_instance_of::<PyMemoryError>(py)
+        || error.is_instance_of::<PyTypeError>(py)
+}
+
+/// The code objects among the constants of `code`.
+pub fn nested_codes<'py>(code: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let constants = code.getattr(intern!(code.py(), "co_consts"))?;
+    Ok(constants.cast::<PyTuple>()?.iter().filter(|c| c.is_instance_of::<PyCode>()).collect())
+}
+
+/// Whether two code objects were compiled from the same text at the same place.
+fn same_code(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = a.py();
+    // `==` compares names, flags, instructions and constants, nested code objects included; not positions everywhere.
+    if !a.eq(b)? {
+        return Ok(false);
+    }
+    for table in ["co_linetable", "co_exceptiontable"] {
+        if let (Some(table_a), Some(table_b)) = (a.getattr_opt(table)?, b.getattr_opt(table)?)
+            && !table_a.eq(&table_b)?
+        {
+            return Ok(false);
+        }
+    }
+    for attribute in [intern!(py, "co_varnames"), intern!(py, "co_freevars"), intern!(py, "co_cellvars")] {
+        if !a.getattr(attribute)?.eq(b.getattr(attribute)?)? {
+            return Ok(false);
+        }
+    }
+    let (nested_a, nested_b) = (nested_codes(a)?, nested_codes(b)?);
+    for (a, b) in nested_a.iter().zip(&nested_b) {
+        if !same_code(a, b)? {
+            return Ok(false);
+        }
+    }
+    Ok(nested_a.len() == nested_b.len())
+}
+
+/// The lines from `start` to the end of the statement at the left margin, after as many empty lines as stood before
+/// it. `None` if the line is indented. Only a first guess: what it gives is compiled and compared.
+fn margin_block(lines: &[String], start: usize) -> Option<String> {
+    let at_margin = |line: &str| line.starts_with(|c: char| !c.is_whitespace() && !matches!(c, '#' | ')' | ']' | '}'));
+    if !at_margin(&lines[start]) {
+        return None;
+    }
+    let is_decorator = |line: &str| line.starts_with('@');
+    let mut end = start + 1;
+    let mut in_head = is_decorator(&lines[start]);
+    while end < lines.len() {
+        let line = &lines[end];
+        if at_margin(line) {
+            if !in_head {
+                break;
+            }
+            in_head = is_decorator(line);
+        }
+        end += 1;
+    }
+    Some("\n".repeat(start) + &lines[start..end].concat())
+}
