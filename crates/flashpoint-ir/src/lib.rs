@@ -13,6 +13,8 @@ pub mod dtype;
 pub mod slot;
 
 pub mod generic;
+pub mod generic_ops;
+pub mod liveness;
 
 pub mod snapshot;
 pub mod typed;
