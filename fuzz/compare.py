@@ -13,6 +13,7 @@ Used by the fuzzer, the minimiser and `tests/test_fuzz_slice.py`, so that all me
 import contextlib
 import functools
 import linecache
+import math
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-REFERENCE_LIMIT_S = 2.0
+REFERENCE_LIMIT_S = 2.0     # the minimiser lowers it: it makes endless loops
 
 
 class Mode(NamedTuple):
@@ -159,8 +160,8 @@ class Loaded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.code = compile(text, self.filename, "exec", dont_inherit=True)
-            rewrite = getattr(api(), "plant_in", None)
-            self.planted = rewrite(text, self.filename) if rewrite else self.code
+            rewrite = getattr(api(), "plant_in", None)      # the stand-in only
+            self.planted = rewrite and rewrite(text, self.filename) or self.code
         self._argument_code: dict = {}
 
     def close(self) -> None:
@@ -171,21 +172,23 @@ class Loaded:
         exec(self.code if njit is identity else self.planted, space)
         return space
 
-    def evaluate(self, text: str, space: dict):
+    def evaluate(self, text: str, scope: dict):
         code = self._argument_code.get(text)
         if code is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 code = self._argument_code[text] = compile(text, "<argument>", "eval", dont_inherit=True)
-        return eval(code, {"np": np, "math": space["math"], "__builtins__": __builtins__})
+        return eval(code, scope)
 
     def step(self, space: dict, step: tuple) -> Outcome | None:
         kind, name, first, *rest = step
+        # One scope for all arguments of a step, so that `(_a := …)` can be passed twice.
+        scope = {"np": np, "math": math, "__builtins__": __builtins__}
         if kind == "set":
-            space[name] = self.evaluate(first, space)
+            space[name] = self.evaluate(first, scope)
             return None
-        args = self.evaluate(first, space)
-        kwargs = self.evaluate(rest[0], space) if rest else {}
+        args = self.evaluate(first, scope)
+        kwargs = self.evaluate(rest[0], scope) if rest else {}
         inputs = [*args, *kwargs.values()]
         value = error = None
         with warnings.catch_warnings(record=True) as caught:

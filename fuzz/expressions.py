@@ -147,7 +147,7 @@ class Expressions:
             text = self._int_mul(d)
         elif op == "floordiv" or op == "mod":
             sign = "//" if op == "floordiv" else "%"
-            right = str(rng.pick((2, 3, 7, "(-3)", 10, 64, 1000003))) if rng.chance(0.6) else self._of("int", d)
+            right = str(rng.pick((2, 3, 7, "(-3)", 10, 64, 1000003))) if rng.chance(0.85) else self._of("int", d)
             text = f"({self._of('int', d)} {sign} {right})"
         elif op == "pow":
             base = self.small() if self.in_loop else self._of("int", 0)
@@ -167,7 +167,7 @@ class Expressions:
         elif op == "abs":
             text = f"abs({self._of('int', d)})"
         elif op == "int_of_float":
-            text = f"int({self._of('float', d)})"
+            text = f"int({self._of('float', d)})" if rng.chance(0.5) else f"int(max(-1e20, min({self._of('float', d)}, 1e20)))"
         elif op == "len":
             name = self._array() if rng.chance(0.8) else self._name(*[k for k in self.env.values() if isinstance(k, Tup)])
             text = name and f"len({name})"
@@ -186,9 +186,11 @@ class Expressions:
         elif op == "floor":
             text = f"math.{rng.pick(('floor', 'ceil', 'trunc'))}({self._of('float', d)})"
         elif op == "divmod":
-            text = f"divmod({self._of('int', d)}, {self._of('int', d)})[{rng.below(2)}]"
+            right = self._of("int", d) if rng.chance(0.3) else rng.pick(("7", "(-3)", "(2**62)"))
+            text = f"divmod({self._of('int', d)}, {right})[{rng.below(2)}]"
         elif op == "pow3":
-            text = f"pow({self._of('int', d)}, {self.small()}, {rng.pick((7, 1000003, 10, '(-5)'))})"
+            power = self.small() if rng.chance(0.3) else f"({self.small()} & 7)"
+            text = f"pow({self._of('int', d)}, {power}, {rng.pick((7, 1000003, 10, '(-5)'))})"
         elif op == "gcd":
             text = f"math.gcd({self._of('int', d)}, {self._of('int', d)})"
         elif op == "isqrt":
@@ -254,12 +256,12 @@ class Expressions:
                 pair.reverse()
             text = f"({pair[0]} {rng.pick(('+', '-', '*'))} {pair[1]})"
         elif op == "div":
-            right = f"({self._of('float', d)} + {rng.pick(('0.5', '1.0', '3.0'))})" if rng.chance(0.7) else self._of("float", d)
+            right = f"({self._of('float', d)} + {rng.pick(('0.5', '1.0', '3.0'))})" if rng.chance(0.85) else self._of("float", d)
             text = f"({self._of('float', d)} / {right})"
         elif op == "int_div":
-            text = f"({self._of('int', d)} / {rng.pick(('2', '3', '7')) if rng.chance(0.6) else self._of('int', d)})"
+            text = f"({self._of('int', d)} / {rng.pick(('2', '3', '7')) if rng.chance(0.8) else self._of('int', d)})"
         elif op == "floordiv" or op == "mod":
-            right = rng.pick(("0.5", "3.0", "(-2.0)", "0.1")) if rng.chance(0.6) else self._of("float", d)
+            right = rng.pick(("0.5", "3.0", "(-2.0)", "0.1")) if rng.chance(0.85) else self._of("float", d)
             text = f"({self._of('float', d)} {'//' if op == 'floordiv' else '%'} {right})"
         elif op == "pow":
             power = rng.pick(("2", "3", "0.5", "(-1)", "2.0")) if rng.chance(0.8) else self._of("float", 0)
@@ -476,8 +478,8 @@ class Expressions:
         if choice < 17:
             return f"{self.small()} % {name}.shape[{axis}]"
         if choice == 17:
-            return rng.pick(("1", "-2", "2", "7", "-9"))
-        return self.small() if choice == 18 else self._of("int", 0) if rng.chance(0.15) else "0"
+            return rng.pick(("1", "-2", "2", "7", "-9")) if rng.chance(0.5) else "-1"
+        return self.small() if choice == 18 and rng.chance(0.5) else self._of("int", 0) if rng.chance(0.1) else "0"
 
     def make_array(self, kind: Arr) -> str:
         rng = self.rng

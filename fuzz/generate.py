@@ -128,7 +128,7 @@ class _Module:
             self.cover["recursion"] += 1
             rest = [body.small() if k == "int" else body.expr(k, 1) for k in kinds[1:]]
             call = f"{name}({', '.join(['a0 - 1', *rest])})"
-            body.emit(f"if a0 <= 0:")
+            body.emit("if a0 <= 0:")
             body.emit(f"    return {body.expr(result, 2)}")
             extra = body.small() if result == "int" else body.expr("float", 2)
             body.emit(f"return {call} {rng.pick('+-')} {extra}")
@@ -387,7 +387,7 @@ class Body(Expressions):
         if self.rng.chance(0.6):
             self.emit(f"assert {self.condition()} or {self.condition()}, {self.expr('int', 0)}")
         else:
-            self.emit(f"assert {self.small()} != {self.small()}, 'planned'")
+            self.emit(f"assert {self.small()} != {self.small()} or {self.condition()}, 'planned'")
 
     def do_raise(self, level: int) -> None:
         error = self.rng.pick(ERRORS)

@@ -91,19 +91,20 @@ _core = SimpleNamespace(planted_defects=lambda: list(_DEFECTS))
 
 
 def plant_in(text: str, filename: str):
-    """The code of `text`, with the defect of FLASHPOINT_PLANT."""
+    """The code of `text` with the defect of FLASHPOINT_PLANT, None without one."""
     name = os.environ.get("FLASHPOINT_PLANT", "")
+    if not name:
+        return None
     tree = ast.parse(text, filename)
-    if name:
-        plant = _Plant(name)
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef):
-                plant.visit(node)
-        tree.body[:0] = ast.parse(
-            "def __trunc_div(a, b):\n"
-            "    q = a // b\n"
-            "    return q + 1 if isinstance(q, int) and q < 0 and q * b != a else q\n"
-            "def __wrap(x):\n"
-            "    return (x + 2**63) % 2**64 - 2**63 if type(x) is int else x\n").body
-        ast.fix_missing_locations(tree)
+    plant = _Plant(name)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            plant.visit(node)
+    tree.body[:0] = ast.parse(
+        "def __trunc_div(a, b):\n"
+        "    q = a // b\n"
+        "    return q + 1 if isinstance(q, int) and q < 0 and q * b != a else q\n"
+        "def __wrap(x):\n"
+        "    return (x + 2**63) % 2**64 - 2**63 if type(x) is int else x\n").body
+    ast.fix_missing_locations(tree)
     return compile(tree, filename, "exec", dont_inherit=True)

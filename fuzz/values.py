@@ -129,7 +129,7 @@ def array_value(rng: Rng, kind: Arr, size_hint: int = 0) -> str:
     code, rank = kind.code, kind.rank
     dtype = f"'{code}'"
     p_edge = 0.0 if rng.chance(0.4) else 0.15
-    if rng.chance(0.05):
+    if rng.chance(0.03):
         shape = tuple(0 if i == rng.below(rank) else rng.between(0, 3) for i in range(rank))
         return f"np.zeros({shape}, {dtype})"
     if rank == 1:

@@ -1,0 +1,61 @@
+"""`make fuzz-selftest`: `python -m fuzz.selftest`. Does the fuzzer find defects planted one at a time?
+
+An extension built with planted defects lists them in `flashpoint._core.planted_defects()`; the
+variable FLASHPOINT_PLANT=<name> arms one of them. Each is hunted until the first difference, at most
+`--seconds`. Passes if at least 90 % are found.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+from . import compare
+from .__main__ import ROOT
+
+NEEDED_SHARE = 0.9
+
+
+def hunt_defect(name: str, seconds: float, jobs: int, seed: int) -> tuple:
+    """(status, seconds, first line of what was found); status 1 is found, 0 not found, else broken."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "fuzz", "--seconds", str(seconds), "--jobs", str(jobs), "--seed", str(seed),
+         "--modes", "all", "--max-findings", "1", "--minimise", "0", "--timeout", "10", "--quiet"],
+        cwd=ROOT, env=os.environ | {"FLASHPOINT_PLANT": name}, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if " × " in line]
+    note = lines[0].split(" × ")[1] if lines else done.stderr.strip().split("\n")[-1]
+    return done.returncode, time.monotonic() - began, note
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m fuzz.selftest", description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=300, help="at most so long for each defect")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="names that contain this")
+    options = parser.parse_args()
+    core = getattr(compare.api(), "_core", None)
+    listed = getattr(core, "planted_defects", None)
+    defects = [(n, d) for n, d in (listed() if listed else ()) if options.only in n]
+    if not defects:
+        print("this build of flashpoint has no planted defects: build it with the feature for them", file=sys.stderr)
+        return 2
+    # A fuzzer that sees differences everywhere would find every defect.
+    status, _, note = hunt_defect("", min(20, options.seconds), options.jobs, options.seed)
+    if status != 0:
+        print(f"without a defect the fuzzer must find nothing, but: {note}", file=sys.stderr)
+        return 2
+    n_found = 0
+    for name, description in defects:
+        status, seconds, note = hunt_defect(name, options.seconds, options.jobs, options.seed)
+        n_found += status == 1
+        word = {0: "NOT FOUND", 1: "found"}.get(status, "BROKEN")
+        print(f"{word:10} {seconds:6.1f} s  {name:32} {description}  [{note}]", flush=True)
+    print(f"{n_found} of {len(defects)} found ({100 * n_found / len(defects):.0f} %), needed {100 * NEEDED_SHARE:.0f} %")
+    return 0 if n_found >= NEEDED_SHARE * len(defects) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
