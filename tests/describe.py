@@ -94,6 +94,9 @@ def fresh_copy(args):
     for array in _arrays_in(args):
         if not array.dtype.hasobject and type(array) is np.ndarray:
             memo[id(array)] = _copy_layout(array, buffers)
+    for arg in args:
+        if type(type(arg)).__hash__ is None:  # deepcopy looks types up in a table
+            memo[id(arg)] = arg
     return copy.deepcopy(args, memo)
 
 

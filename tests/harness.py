@@ -66,6 +66,7 @@ class Probe:
     needs_fallback: bool = False  # uses a construct without typed lowering, so runs with fallback=True
     options: dict = dataclasses.field(default_factory=dict)
     setup: object = None  # called before each sequence of calls, to reset module state
+    one_wrapper: bool = False  # all cases go through one wrapper, which sees their types in turn
     scenario: bool = False  # fn takes `njit` as its first argument and decorates functions itself
     name: str = ""
 
@@ -266,10 +267,10 @@ def lines_of(code):
 def _differences(probe, mode, references):
     # A table with few cases gets a new wrapper for each, so that every case meets code that never left by a guard;
     # a long table runs through one wrapper, which also tries the changes of type between its rows.
-    target = None
+    one_wrapper, target = probe.one_wrapper or len(probe.cases) > 20, None
     for case, expected in zip(probe.cases, references):
         _reset(probe)
-        if target is None or len(probe.cases) <= 20:
+        if target is None or not one_wrapper:
             target = bind(probe, mode)
         for i in range(mode.calls):
             actual = run(target, case, probe.fn)

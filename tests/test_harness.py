@@ -59,7 +59,9 @@ def test_warnings_are_told_apart():
         warnings.warn(text, RuntimeWarning, stacklevel=1)
 
     assert differs(lambda: None, warn) and differs(lambda: warn("v"), warn) and not differs(warn, warn)
-    assert any("line of the function" in text for text in differs(lambda: warn(), lambda: warnings.warn("w", RuntimeWarning)))
+    assert any(
+        "line of the function" in text for text in differs(lambda: warn(), lambda: warnings.warn("w", RuntimeWarning))
+    )
 
 
 def test_argument_state_and_aliasing_are_told_apart():
@@ -75,7 +77,16 @@ def test_copies_keep_the_layout():
     readonly = base[:4].copy()
     readonly.flags.writeable = False
     odd = np.frombuffer(bytearray(33), np.uint8)[1:].view("f8")
-    views = (base[::-2], base.reshape(4, 6).T, base[3:5], readonly, odd, base[:0], np.array(3.0), np.arange(3, dtype=">i2"))
+    views = (
+        base[::-2],
+        base.reshape(4, 6).T,
+        base[3:5],
+        readonly,
+        odd,
+        base[:0],
+        np.array(3.0),
+        np.arange(3, dtype=">i2"),
+    )
     copies = fresh_copy(views)
     for old, new in zip(views, copies):
         assert describe(old) == describe(new) and new is not old
@@ -97,3 +108,31 @@ def test_modes_set_tier_and_stress():
     for mode in harness.ALL_MODES:
         with harness.active(mode):
             assert (harness.flashpoint.config.tier, harness.flashpoint.config.stress) == (mode.tier, mode.stress)
+
+
+@pytest.mark.parametrize(
+    "text, clear",
+    [
+        ("{file}:{line}:5 in `boom`\n = help: rewrite it", True),
+        ("{file}:{line}:5 in `boom`", False),
+        ("no such file:{line}\n = help: rewrite it", False),
+    ],
+)
+def test_the_error_for_unsupported_constructs_must_be_clear(monkeypatch, text, clear):
+    text = text.format(file="test_harness.py", line=boom.__code__.co_firstlineno + 1)
+
+    def refuse(fn, **options):
+        def call(*args):
+            raise harness.flashpoint.Unsupported(text)
+
+        return call
+
+    monkeypatch.setattr(harness.flashpoint, "njit", refuse)
+    refused = harness.Probe(boom, [()], raises=(ValueError,), name="boom", needs_fallback=True)
+    if clear:
+        harness.check_default_policy(refused)
+    else:
+        with pytest.raises(AssertionError):
+            harness.check_default_policy(refused)
+    with pytest.raises(AssertionError, match="answers"):
+        harness.check_probe(refused)

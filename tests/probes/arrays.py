@@ -1,5 +1,7 @@
 """NumPy arrays: indexing, slices as views, layouts, every dtype, writes with conversion, creation, attributes."""
 
+# fmt: off: tables of arguments read best with few lines
+
 import numpy as np
 
 from harness import probe
@@ -30,13 +32,22 @@ MATRICES = [
 ]  # fmt: skip
 
 
-@probe(*[(n,) for n in (0, 4, -1, -5, 5, 7, -6, -9, 2**62, -(2**63), 2**63, -(2**70), True)], raises=(IndexError, OverflowError))
+@probe(
+    *[(n,) for n in (0, 4, -1, -5, 5, 7, -6, -9, 2**62, -(2**63), 2**63, -(2**70), True)],
+    raises=(IndexError, OverflowError),
+)
 def index_bounds(n):
     a = np.arange(5)
     return a[n]
 
 
-@probe(*[(np.arange(6.0).reshape(2, 3), i, j) for i, j in ((0, 0), (-1, -3), (1, 2), (2, 0), (0, 3), (-3, 0), (0, -4), (2, 3))], raises=IndexError)
+@probe(
+    *[
+        (np.arange(6.0).reshape(2, 3), i, j)
+        for i, j in ((0, 0), (-1, -3), (1, 2), (2, 0), (0, 3), (-3, 0), (0, -4), (2, 3))
+    ],
+    raises=IndexError,
+)
 def index_two_axes(a, i, j):
     return a[i, j]
 
@@ -52,7 +63,9 @@ def index_of_wrong_type(a, i):
     return a[i]
 
 
-@probe((np.arange(4.0), np.int8(-1)), (np.arange(4.0), np.uint64(3)), (np.arange(4.0), np.uint8(200)), raises=IndexError)
+@probe(
+    (np.arange(4.0), np.int8(-1)), (np.arange(4.0), np.uint64(3)), (np.arange(4.0), np.uint8(200)), raises=IndexError
+)
 def index_by_numpy_integer(a, i):
     return a[i]
 
@@ -76,31 +89,63 @@ def write_every_dtype(a):
     return a
 
 
-@probe(*[(np.zeros(3, d), v) for d in INTS for v in (127, 128, 255, 256, -1, -129, 2**31, 2**63, 2**64, -(2**63) - 1)], raises=OverflowError)
+@probe(
+    *[(np.zeros(3, d), v) for d in INTS for v in (127, 128, 255, 256, -1, -129, 2**31, 2**63, 2**64, -(2**63) - 1)],
+    raises=OverflowError,
+)
 def write_python_int_out_of_bound(a, v):
     a[1] = v
     return a
 
 
-@probe(*[(np.zeros(2, d), v) for d in DTYPES[:-3] for v in (2.7, -2.7)], (np.zeros(2, "f4"), 0.1), (np.zeros(2, "f2"), 1e6), (np.zeros(2, "f4"), 1e300), (np.zeros(2, "?"), 0.5), (np.zeros(2, "c8"), 0.1), raises=OverflowError)
+@probe(
+    *[(np.zeros(2, d), v) for d in DTYPES[:-3] for v in (2.7, -2.7)],
+    (np.zeros(2, "f4"), 0.1),
+    (np.zeros(2, "f2"), 1e6),
+    (np.zeros(2, "f4"), 1e300),
+    (np.zeros(2, "?"), 0.5),
+    (np.zeros(2, "c8"), 0.1),
+    raises=OverflowError,
+)
 def write_python_float(a, v):
     a[0] = v
     return a, a[0]
 
 
-@probe((np.zeros(2, "i4"), float("nan")), (np.zeros(2, "i8"), float("inf")), (np.zeros(2, "u1"), -3.5), (np.zeros(2, "i8"), 1e300), raises=(ValueError, OverflowError))
+@probe(
+    (np.zeros(2, "i4"), float("nan")),
+    (np.zeros(2, "i8"), float("inf")),
+    (np.zeros(2, "u1"), -3.5),
+    (np.zeros(2, "i8"), 1e300),
+    raises=(ValueError, OverflowError),
+)
 def write_unrepresentable_float(a, v):
     a[0] = v
     return a
 
 
-@probe((np.zeros(2, "i1"), np.int64(300)), (np.zeros(2, "u1"), np.int8(-1)), (np.zeros(2, "i4"), np.float64(1e10)), (np.zeros(2, "f4"), np.float64(0.1)), (np.zeros(2, "i8"), np.uint64(2**63)), (np.zeros(2, "u1"), np.float64(2.7)), (np.zeros(2), np.int64(2**53 + 1)), raises=OverflowError)
+@probe(
+    (np.zeros(2, "i1"), np.int64(300)),
+    (np.zeros(2, "u1"), np.int8(-1)),
+    (np.zeros(2, "i4"), np.float64(1e10)),
+    (np.zeros(2, "f4"), np.float64(0.1)),
+    (np.zeros(2, "i8"), np.uint64(2**63)),
+    (np.zeros(2, "u1"), np.float64(2.7)),
+    (np.zeros(2), np.int64(2**53 + 1)),
+    raises=OverflowError,
+)
 def write_numpy_scalar_converts(a, v):
     a[0] = v
     return a
 
 
-@probe((np.zeros(2), 1j), (np.zeros(2, "i4"), "x"), (np.zeros(2), None), (np.zeros(2, "i8"), None), raises=(TypeError, ValueError))
+@probe(
+    (np.zeros(2), 1j),
+    (np.zeros(2, "i4"), "x"),
+    (np.zeros(2), None),
+    (np.zeros(2, "i8"), None),
+    raises=(TypeError, ValueError),
+)
 def write_wrong_type(a, v):
     a[0] = v
     return a
@@ -193,7 +238,13 @@ def len_of_zero_dimensions(a):
     return len(a)
 
 
-@probe((np.arange(6.0), 1, 4), (np.arange(6.0), -3, 100), (np.arange(6.0), 4, 1), (np.arange(12.0)[::-2], 1, 3), (np.arange(6.0), -100, -1))
+@probe(
+    (np.arange(6.0), 1, 4),
+    (np.arange(6.0), -3, 100),
+    (np.arange(6.0), 4, 1),
+    (np.arange(12.0)[::-2], 1, 3),
+    (np.arange(6.0), -100, -1),
+)
 def slice_is_a_view(a, i, j):
     v = a[i:j]
     if len(v):
@@ -254,7 +305,13 @@ def fill_a_slice(a, v):
     return a
 
 
-@probe((np.arange(6.0), np.arange(3.0)), (np.arange(6.0), np.arange(2.0)), (np.arange(6), np.array([1.5, 2.5, 3.5])), needs_fallback=True, raises=ValueError)
+@probe(
+    (np.arange(6.0), np.arange(3.0)),
+    (np.arange(6.0), np.arange(2.0)),
+    (np.arange(6), np.array([1.5, 2.5, 3.5])),
+    needs_fallback=True,
+    raises=ValueError,
+)
 def assign_array_to_slice(a, b):
     a[1:4] = b
     return a
@@ -274,7 +331,15 @@ def transpose_attribute(a):
 
 @probe((3,), (0,), (1,))
 def create(n):
-    return np.zeros(n), np.ones(n), np.full(n, 2.5), np.full(n, 7), np.arange(n), np.zeros((n, 2)), np.ones((2, n), np.int32)
+    return (
+        np.zeros(n),
+        np.ones(n),
+        np.full(n, 2.5),
+        np.full(n, 7),
+        np.arange(n),
+        np.zeros((n, 2)),
+        np.ones((2, n), np.int32),
+    )
 
 
 @probe((-1,), raises=ValueError)
@@ -293,7 +358,13 @@ def create_empty_then_fill(n):
 
 @probe((3,))
 def create_with_dtype(n):
-    return np.zeros(n, np.int8), np.zeros(n, dtype=np.complex64), np.ones(n, bool), np.zeros((n, n), np.float16), np.full(n, 1, np.uint8)
+    return (
+        np.zeros(n, np.int8),
+        np.zeros(n, dtype=np.complex64),
+        np.ones(n, bool),
+        np.zeros((n, n), np.float16),
+        np.full(n, 1, np.uint8),
+    )
 
 
 @probe((3,), needs_fallback=True)
@@ -322,7 +393,12 @@ def object_dtype(a):
     return a, a[0]
 
 
-@probe((np.array(["ab", "c"]),), (np.array(["2020-01-01"], "M8[D]"),), (np.zeros(2, [("x", "i4"), ("y", "f8")]),), needs_fallback=True)
+@probe(
+    (np.array(["ab", "c"]),),
+    (np.array(["2020-01-01"], "M8[D]"),),
+    (np.zeros(2, [("x", "i4"), ("y", "f8")]),),
+    needs_fallback=True,
+)
 def dtypes_beyond_numbers(a):
     return a[0], len(a), a.dtype.kind
 
@@ -342,7 +418,11 @@ def sum_and_mean_are_pairwise(a):
     return np.sum(a), a.mean(), np.mean(a), a.prod()
 
 
-@probe((np.arange(5), np.array([0, 3, 3])), (np.arange(5.0), np.array([True, False, True, False, True])), needs_fallback=True)
+@probe(
+    (np.arange(5), np.array([0, 3, 3])),
+    (np.arange(5.0), np.array([True, False, True, False, True])),
+    needs_fallback=True,
+)
 def fancy_index(a, index):
     return a[index]
 

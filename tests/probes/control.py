@@ -1,5 +1,7 @@
 """Control flow: loops with else, break and continue, unbound locals, del, unpacking, ranges near 2**63."""
 
+# fmt: off: tables of arguments read best with few lines
+
 from harness import probe
 
 M = 2**63
@@ -61,7 +63,7 @@ def del_then_use(a):
 def del_twice(a):
     x = a
     del x
-    del x
+    del x  # noqa: F821
     return a
 
 
@@ -151,7 +153,15 @@ def range_with_step(a, b, s):
     return out, a
 
 
-@probe((M - 3, M + 2, 1), (M - 1, M + 5, 2), (-M - 2, -M + 3, 1), (2**70, 2**70 + 3, 1), (M - 3, M - 1, 2**62), (-M, M - 1, 2**62), (M + 2, M - 3, -2))
+@probe(
+    (M - 3, M + 2, 1),
+    (M - 1, M + 5, 2),
+    (-M - 2, -M + 3, 1),
+    (2**70, 2**70 + 3, 1),
+    (M - 3, M - 1, 2**62),
+    (-M, M - 1, 2**62),
+    (M + 2, M - 3, -2),
+)
 def range_near_64_bits(a, b, s):
     last, count = None, 0
     for i in range(a, b, s):

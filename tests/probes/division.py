@@ -1,5 +1,7 @@
 """// and % and divmod over floats and mixed types: CPython's fmod-based floor, signed zeros, and all error texts."""
 
+# fmt: off: tables of arguments read best with few lines
+
 import math
 
 from harness import probe
@@ -91,11 +93,7 @@ def zero_in_the_middle_of_a_loop(n):
 @probe((10, 3), (10, 0), raises=ZeroDivisionError)
 def line_of_the_failing_operand(a, b):
     first = a + b
-    second = (
-        first
-        + a // b
-        + 1
-    )
+    second = first + a // b + 1
     return second  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Exceptions: classes, texts, lines of the user's file, raise, assert, try/except/else/finally, partial effects."""
 
+# fmt: off: tables of arguments read best with few lines
+
 import math
 
 import numpy as np
@@ -30,7 +32,15 @@ def raise_class_only(n):
     raise RuntimeError
 
 
-@probe((0,), (1,), (2,), (3,), (4,), (5,), raises=(TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, NotImplementedError))
+@probe(
+    (0,),
+    (1,),
+    (2,),
+    (3,),
+    (4,),
+    (5,),
+    raises=(TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, NotImplementedError),
+)
 def raise_built_in_classes(n):
     if n == 0:
         raise TypeError("a")

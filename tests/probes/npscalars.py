@@ -1,5 +1,7 @@
 """NumPy scalars: NEP 50 promotion, wrapping with RuntimeWarning, division by zero, scalar functions, errstate."""
 
+# fmt: off: tables of arguments read best with few lines
+
 import warnings
 
 import numpy as np
@@ -21,7 +23,14 @@ def same_type_arithmetic(a, b):
     return a + b, a - b, a * b
 
 
-@probe((I8(100), I8(100)), (U8(200), U8(100)), (I64(2**62), I64(2**62)), (I32(-(2**31)), I32(-1)), (U64(2**63), U64(2**63)), (I16(300), I16(300)))
+@probe(
+    (I8(100), I8(100)),
+    (U8(200), U8(100)),
+    (I64(2**62), I64(2**62)),
+    (I32(-(2**31)), I32(-1)),
+    (U64(2**63), U64(2**63)),
+    (I16(300), I16(300)),
+)
 def wraps_and_warns(a, b):
     return a + b, a * b
 
@@ -41,7 +50,16 @@ def promotion_with_python_numbers(a):
     return a + 1, 1 + a, a * 2, a + True, a * 1.5, 2.5 - a, a + 1j
 
 
-@probe((I8(1), 128), (U8(1), -1), (U8(1), 256), (I64(1), 2**63), (U64(1), -1), (I32(1), 2**40), (U64(5), 10), raises=OverflowError)
+@probe(
+    (I8(1), 128),
+    (U8(1), -1),
+    (U8(1), 256),
+    (I64(1), 2**63),
+    (U64(1), -1),
+    (I32(1), 2**40),
+    (U64(5), 10),
+    raises=OverflowError,
+)
 def python_int_out_of_bounds(a, b):
     return a + b
 
@@ -81,17 +99,36 @@ def negate_and_absolute(a):
     return -a, abs(a), +a
 
 
-@probe(*[(t(5), t(3)) for t in INTS], (I8(-1), U8(1)), (I64(-1), 5), (np.bool_(True), np.bool_(False)), (np.bool_(True), 1))
+@probe(
+    *[(t(5), t(3)) for t in INTS], (I8(-1), U8(1)), (I64(-1), 5), (np.bool_(True), np.bool_(False)), (np.bool_(True), 1)
+)
 def bitwise(a, b):
     return a & b, a | b, a ^ b, ~a
 
 
-@probe((I8(1), 7), (I8(1), I8(8)), (I64(1), I64(64)), (U8(255), 1), (I64(-1), I64(100)), (I32(5), I32(-1)), (U64(1), U64(63)))
+@probe(
+    (I8(1), 7),
+    (I8(1), I8(8)),
+    (I64(1), I64(64)),
+    (U8(255), 1),
+    (I64(-1), I64(100)),
+    (I32(5), I32(-1)),
+    (U64(1), U64(63)),
+)
 def shifts(a, n):
     return a << n, a >> n
 
 
-@probe((I8(2), I8(7)), (I64(2), 63), (I64(3), 50), (F32(2), 0.5), (U8(2), 8), (F64(10), 400), (F64(0), -1), (F64(-8), 1 / 3))
+@probe(
+    (I8(2), I8(7)),
+    (I64(2), 63),
+    (I64(3), 50),
+    (F32(2), 0.5),
+    (U8(2), 8),
+    (F64(10), 400),
+    (F64(0), -1),
+    (F64(-8), 1 / 3),
+)
 def power(a, b):
     return a**b
 
@@ -101,12 +138,23 @@ def integer_to_a_negative_power(a, b):
     return a**b
 
 
-@probe(*[(t(3), t(4)) for t in EVERY[:-2]], (I8(-1), U64(1)), (U8(5), -1), (I64(2**53 + 1), 2.0**53), (U64(2**63), I64(-1)), (F32(0.1), 0.1), (U8(5), 300), (I8(1), True))
+@probe(
+    *[(t(3), t(4)) for t in EVERY[:-2]],
+    (I8(-1), U64(1)),
+    (U8(5), -1),
+    (I64(2**53 + 1), 2.0**53),
+    (U64(2**63), I64(-1)),
+    (F32(0.1), 0.1),
+    (U8(5), 300),
+    (I8(1), True),
+)
 def compare(a, b):
     return a < b, a <= b, a == b, a != b, a > b, a >= b
 
 
-@probe((np.bool_(True), np.bool_(True)), (np.bool_(True), np.bool_(False)), (np.bool_(True), True), (np.bool_(False), 2))
+@probe(
+    (np.bool_(True), np.bool_(True)), (np.bool_(True), np.bool_(False)), (np.bool_(True), True), (np.bool_(False), 2)
+)
 def numpy_bool_arithmetic(a, b):
     return a + b, a * b, a == b, not a, a and b, 1 if a else 0
 
@@ -151,7 +199,13 @@ def min_max(a, b):
     return min(a, b), max(a, b)
 
 
-@probe((np.arange(5, dtype=I8),), (np.full(4, 100, I8),), (np.full(4, 0.1, F32),), (np.full(3, 2**62),), (np.array([250, 5, 1], U8),))
+@probe(
+    (np.arange(5, dtype=I8),),
+    (np.full(4, 100, I8),),
+    (np.full(4, 0.1, F32),),
+    (np.full(3, 2**62),),
+    (np.array([250, 5, 1], U8),),
+)
 def accumulate_elements(a):
     total = a[0]
     for i in range(1, len(a)):
@@ -175,7 +229,9 @@ def accumulate_from_python_zero(a):
     return total
 
 
-@probe((np.full(300, 2**61), np.full(300, 3)), (np.arange(300), np.arange(300)), (np.full(9, 100, I8), np.full(9, 2, I8)))
+@probe(
+    (np.full(300, 2**61), np.full(300, 3)), (np.arange(300), np.arange(300)), (np.full(9, 100, I8), np.full(9, 2, I8))
+)
 def elementwise_multiply_warns(a, b):
     c = np.empty_like(a)
     for i in range(len(a)):
@@ -183,7 +239,11 @@ def elementwise_multiply_warns(a, b):
     return c
 
 
-@probe((np.array([1.0, 0.0, -1.0]), np.array([0.0, 0.0, 0.0])), (np.array([1e308]), np.array([1e-308])), (np.array([1e-308]), np.array([1e300])))
+@probe(
+    (np.array([1.0, 0.0, -1.0]), np.array([0.0, 0.0, 0.0])),
+    (np.array([1e308]), np.array([1e-308])),
+    (np.array([1e-308]), np.array([1e300])),
+)
 def elementwise_float_conditions_warn(a, b):
     out = np.zeros(len(a))
     for i in range(len(a)):
@@ -279,7 +339,15 @@ def np_classify(x):
 
 @probe((1, 2), (1.5, 2), (F32(1), 2.0), (I8(100), I8(100)), (float("nan"), 1.0), (0.0, -0.0), (I64(-3), U8(2)))
 def np_two_argument_functions(a, b):
-    return np.add(a, b), np.multiply(a, b), np.minimum(a, b), np.maximum(a, b), np.hypot(a, b), np.arctan2(a, b), np.copysign(a, b)
+    return (
+        np.add(a, b),
+        np.multiply(a, b),
+        np.minimum(a, b),
+        np.maximum(a, b),
+        np.hypot(a, b),
+        np.arctan2(a, b),
+        np.copysign(a, b),
+    )
 
 
 @probe((7, 3), (-7, 3), (7.5, -2.0), (7, 0), (1.0, 0.0), (I8(-8), I8(3)))
@@ -302,7 +370,12 @@ def which_type_wins(a, b):
     return type(a + b) is np.float64, isinstance(a + b, float), a + b
 
 
-@probe((np.arange(4, dtype=F32), 0.1), (np.arange(4, dtype=F16), 0.1), (np.arange(4, dtype=I32), 2), (np.arange(4, dtype=U8), 100))
+@probe(
+    (np.arange(4, dtype=F32), 0.1),
+    (np.arange(4, dtype=F16), 0.1),
+    (np.arange(4, dtype=I32), 2),
+    (np.arange(4, dtype=U8), 100),
+)
 def axpy_in_small_types(a, k):
     out = np.zeros_like(a)
     for i in range(len(a)):

@@ -1,5 +1,7 @@
 """Globals and closures are live: rebinding, global arrays, cells, nonlocal, late binding."""
 
+# fmt: off: tables of arguments read best with few lines
+
 import math
 import sys
 
@@ -67,7 +69,7 @@ def global_is_deleted(njit):
 
     @njit
     def read(x):
-        return x + FRESH
+        return x + FRESH  # noqa: F821
 
     assert read(1) == 6
     del FRESH
@@ -147,7 +149,7 @@ def global_function_is_rebound(njit):
 
     out = [f(1)]
 
-    def helper(x):
+    def helper(x):  # noqa: F811
         return x * 10
 
     return [*out, f(1)]
