@@ -31,10 +31,10 @@ bench-loops: build ## compare with every peer found installed
 	$(ENV) && $(VENV_PYTHON) bench/loops.py $(ARGS)
 
 fuzz: build ## compare random programs on every tier with CPython (long)
-	$(ENV) && $(VENV_PYTHON) fuzz/run.py $(ARGS)
+	$(ENV) && $(VENV_PYTHON) -m fuzz $(ARGS)
 
 fuzz-selftest: build ## plant defects and see which of them the fuzzer finds (long)
-	$(ENV) && $(VENV_PYTHON) fuzz/selftest.py $(ARGS)
+	$(ENV) && $(VENV_PYTHON) -m fuzz.selftest $(ARGS)
 
 build: venv llvm ## build the extension and the tier-2 library into the clone's .venv
 	scripts/build
