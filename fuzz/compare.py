@@ -26,6 +26,11 @@ import numpy as np
 REFERENCE_LIMIT_S = 2.0     # the minimiser lowers it: it makes endless loops
 
 
+# CPython before 3.12, once warm, fuses a store with the load after it, and then blames an unbound
+# local on the line of the store: its own answer differs from one call to the next.
+_UNBOUND_LINE_IS_LOOSE = sys.version_info < (3, 12)
+
+
 class Mode(NamedTuple):
     """How the functions of a program are compiled: options of `njit`, and the stress switch."""
 
@@ -210,6 +215,8 @@ class Loaded:
             if tb.tb_frame.f_code.co_filename == self.filename:
                 frames.append((tb.tb_frame.f_code.co_name, tb.tb_lineno))
             tb = tb.tb_next
+        if _UNBOUND_LINE_IS_LOOSE and type(e) is UnboundLocalError and frames:
+            frames[-1] = (frames[-1][0], None)
         link = e.__cause__ or (None if e.__suppress_context__ else e.__context__)
         return (type(e).__name__, str(e), image(e.args, ()), tuple(frames),
                 self.error_image(link, depth - 1) if link is not None and depth else None)

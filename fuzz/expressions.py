@@ -93,10 +93,10 @@ class Expressions:
             return self.rng.pick(names) if names else self.make_array(kind)
         if isinstance(kind, Tup):
             return "(" + "".join(f"{self._of(k, depth - 1)}, " for k in kind.items) + ")"
-        if self.rng.chance(0.004) and self.maybe:
+        if self.rng.chance(0.002) and self.maybe:
             self.cover["maybe_unbound"] += 1
             return self.rng.pick(self.maybe)
-        if self.rng.chance(0.002) and self.env:
+        if self.rng.chance(0.0005) and self.env:
             self.cover["ill_typed"] += 1
             return self.rng.pick(list(self.env))
         return getattr(self, "_" + kind)(depth)

@@ -22,7 +22,7 @@ from .values import (Arr, CODES, Rng, Table, Tup, argument, array_value, element
 
 STATEMENTS = Table({"assign": 26, "augmented": 22, "unpack": 4, "swap": 2, "divmod": 1.5, "if": 13, "for": 12, "while": 6,
                     "store": 12, "store_augmented": 5, "view": 4, "make": 2, "return": 2, "assert": 1.2, "raise": 1.2,
-                    "try": 3.5, "del": 0.6, "retype": 1.5, "closure": 1.5, "star": 0.5, "global": 0.8, "walrus_if": 1,
+                    "try": 3.5, "del": 0.6, "retype": 1.5, "closure": 0.4, "star": 0.5, "global": 0.8, "walrus_if": 1,
                     "opt": 1, "pass": 0.3, "slice_store": 0.7})
 LOOPS = Table({"range": 30, "range_array": 16, "range3": 12, "array": 8, "tuple": 4, "enumerate": 6, "zip": 6, "range_big": 4})
 PARAMETERS = Table({"int": 34, "float": 22, "bool": 3, "complex": 3, "opt": 3, "tuple": 5, "array": 26, "npi": 3,
@@ -203,8 +203,10 @@ class Body(Expressions):
         for i in range(rng.between(1, 3)):
             kind = rng.draw(SCALARS)
             self.assign(f"v{i}", kind)
+        if rng.chance(0.12):
+            self.do_closure(0)
         self.block(rng.between(0, 2), 0)
-        if rng.chance(0.9):
+        if rng.chance(0.92):
             self.loop(hot=True)
         self.block(rng.between(0, 3), 0)
         names = [n for n in self.env if n not in self.loop_vars or rng.chance(0.5)][-7:]
@@ -508,7 +510,7 @@ class Body(Expressions):
     def loop(self, hot: bool, level: int = 0) -> None:
         """A `for` statement; `hot`: the loop the program is about."""
         rng = self.rng
-        most = rng.pick((20, 40, 60, 120, 600)) if hot else (12 if not self.in_loop else 4)
+        most = rng.pick((30, 60, 60, 120, 300, 1000)) if hot else (16 if not self.in_loop else 5)
         self.fresh += 1
         var = f"i{self.fresh}"
         kind = rng.draw(LOOPS)
@@ -628,9 +630,13 @@ class Body(Expressions):
     def do_closure(self, level: int) -> None:
         """A nested function over a cell of this one, read or rebound through `nonlocal`."""
         names = [n for n, k in self.env.items() if k == "int" and self.may_assign(n) and n[0] in "vx"]
-        if not names or level or self.in_helper or self.depth > 1 or self.in_try:
+        if level or self.in_helper or self.in_loop or self.in_try:
             return self.do_assign(level)
+        if not names:
+            self.assign("x0", "int")
+            names = ["x0"]
         cell = self.rng.pick(names)
+        self.cover["nested_function"] += 1
         self.fresh += 1
         name = f"g{self.fresh}"
         if self.rng.chance(0.3):
