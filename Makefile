@@ -30,11 +30,12 @@ wheel: venv llvm ## build dist/*.whl and try it in an empty virtual environment
 bench-loops: build ## compare with every peer found installed
 	$(ENV) && $(VENV_PYTHON) bench/loops.py $(ARGS)
 
-fuzz: build ## compare random programs on every tier with CPython (long)
-	$(ENV) && $(VENV_PYTHON) -m fuzz $(ARGS)
+fuzz: build ## compare random programs on every tier with CPython, for an hour
+	$(ENV) && $(VENV_PYTHON) -m fuzz --seconds 3600 $(ARGS)
 
-fuzz-selftest: build ## plant defects and see which of them the fuzzer finds (long)
-	$(ENV) && $(VENV_PYTHON) -m fuzz.selftest $(ARGS)
+# The defects are compiled in by the Cargo feature `planted`; whatever comes of it, the ordinary build is put back.
+fuzz-selftest: venv llvm ## plant defects and see which of them the fuzzer finds (long)
+	trap scripts/build EXIT; FLASHPOINT_FEATURES=planted scripts/build && $(ENV) && $(VENV_PYTHON) -m fuzz.selftest $(ARGS)
 
 build: venv llvm ## build the extension and the tier-2 library into the clone's .venv
 	scripts/build
