@@ -56,6 +56,9 @@ _chosen = os.environ.get("FLASHPOINT_TESTS_MODES") or ("tier0,default" if ORACLE
 MODES = [mode for mode in ALL_MODES if not _chosen or mode.name in _chosen.split(",")]
 
 
+LONG_TABLE = 20  # above so many cases, one wrapper serves all of them and each case is called once
+
+
 @dataclasses.dataclass
 class Probe:
     """A function, the argument tuples to try (or callables making one), and how to run it."""
@@ -181,7 +184,11 @@ def reference_outcomes(probe, case):
     """The answers of plain CPython for as many calls in sequence as any mode makes."""
     _reset(probe)
     target = functools.partial(probe.fn, plain_njit) if probe.scenario else probe.fn
-    return [run(target, case, probe.fn) for _ in range(max(mode.calls for mode in ALL_MODES))]
+    return [run(target, case, probe.fn) for _ in range(max(_n_calls(mode, probe) for mode in ALL_MODES))]
+
+
+def _n_calls(mode, probe):
+    return mode.calls if len(probe.cases) <= LONG_TABLE else 1
 
 
 def run(target, case, fn):
@@ -267,12 +274,12 @@ def lines_of(code):
 def _differences(probe, mode, references):
     # A table with few cases gets a new wrapper for each, so that every case meets code that never left by a guard;
     # a long table runs through one wrapper, which also tries the changes of type between its rows.
-    one_wrapper, target = probe.one_wrapper or len(probe.cases) > 20, None
+    one_wrapper, target = probe.one_wrapper or len(probe.cases) > LONG_TABLE, None
     for case, expected in zip(probe.cases, references):
         _reset(probe)
         if target is None or not one_wrapper:
             target = bind(probe, mode)
-        for i in range(mode.calls):
+        for i in range(_n_calls(mode, probe)):
             actual = run(target, case, probe.fn)
             yield from ((mode, case, text) for text in compare(expected[i], actual, probe.fn))
         if mode.name == "tier1" and not probe.scenario and not probe.needs_fallback:

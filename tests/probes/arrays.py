@@ -1,6 +1,7 @@
 """NumPy arrays: indexing, slices as views, layouts, every dtype, writes with conversion, creation, attributes."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import numpy as np
 
@@ -25,11 +26,11 @@ def readonly():
 LAYOUTS = [
     (np.arange(8.0),), (np.arange(16.0)[::2],), (np.arange(8.0)[::-1],), (np.arange(16.0)[14::-3],), (np.arange(4, dtype=">f8"),),
     (misaligned(),), (np.arange(20.0).reshape(4, 5)[:, 2],), (np.broadcast_to(np.float64(2.5), (3,)),), (np.zeros(0),), (readonly(),),
-]  # fmt: skip
+]
 MATRICES = [
     (np.arange(12.0).reshape(3, 4),), (np.arange(12.0).reshape(3, 4).T,), (np.asfortranarray(np.arange(12.0).reshape(3, 4)),),
     (np.arange(24.0).reshape(4, 6)[::-1, ::2],), (np.zeros((0, 3)),), (np.zeros((3, 0)),), (np.arange(4, dtype=">i2").reshape(2, 2),),
-]  # fmt: skip
+]
 
 
 @probe(
@@ -42,10 +43,7 @@ def index_bounds(n):
 
 
 @probe(
-    *[
-        (np.arange(6.0).reshape(2, 3), i, j)
-        for i, j in ((0, 0), (-1, -3), (1, 2), (2, 0), (0, 3), (-3, 0), (0, -4), (2, 3))
-    ],
+    *[(np.arange(6.0).reshape(2, 3), i, j) for i, j in ((0, 0), (-1, -3), (1, 2), (2, 0), (0, 3), (-3, 0), (0, -4), (2, 3))],
     raises=IndexError,
 )
 def index_two_axes(a, i, j):
@@ -64,7 +62,8 @@ def index_of_wrong_type(a, i):
 
 
 @probe(
-    (np.arange(4.0), np.int8(-1)), (np.arange(4.0), np.uint64(3)), (np.arange(4.0), np.uint8(200)), raises=IndexError
+    (np.arange(4.0), np.int8(-1)), (np.arange(4.0), np.uint64(3)), (np.arange(4.0), np.uint8(200)),
+    raises=IndexError,
 )
 def index_by_numpy_integer(a, i):
     return a[i]
@@ -99,12 +98,8 @@ def write_python_int_out_of_bound(a, v):
 
 
 @probe(
-    *[(np.zeros(2, d), v) for d in DTYPES[:-3] for v in (2.7, -2.7)],
-    (np.zeros(2, "f4"), 0.1),
-    (np.zeros(2, "f2"), 1e6),
-    (np.zeros(2, "f4"), 1e300),
-    (np.zeros(2, "?"), 0.5),
-    (np.zeros(2, "c8"), 0.1),
+    *[(np.zeros(2, d), v) for d in DTYPES[:-3] for v in (2.7, -2.7)], (np.zeros(2, "f4"), 0.1),
+    (np.zeros(2, "f2"), 1e6), (np.zeros(2, "f4"), 1e300), (np.zeros(2, "?"), 0.5), (np.zeros(2, "c8"), 0.1),
     raises=OverflowError,
 )
 def write_python_float(a, v):
@@ -113,11 +108,8 @@ def write_python_float(a, v):
 
 
 @probe(
-    (np.zeros(2, "i4"), float("nan")),
-    (np.zeros(2, "i8"), float("inf")),
-    (np.zeros(2, "u1"), -3.5),
-    (np.zeros(2, "i8"), 1e300),
-    raises=(ValueError, OverflowError),
+    (np.zeros(2, "i4"), float("nan")), (np.zeros(2, "i8"), float("inf")), (np.zeros(2, "u1"), -3.5),
+    (np.zeros(2, "i8"), 1e300), raises=(ValueError, OverflowError),
 )
 def write_unrepresentable_float(a, v):
     a[0] = v
@@ -125,14 +117,9 @@ def write_unrepresentable_float(a, v):
 
 
 @probe(
-    (np.zeros(2, "i1"), np.int64(300)),
-    (np.zeros(2, "u1"), np.int8(-1)),
-    (np.zeros(2, "i4"), np.float64(1e10)),
-    (np.zeros(2, "f4"), np.float64(0.1)),
-    (np.zeros(2, "i8"), np.uint64(2**63)),
-    (np.zeros(2, "u1"), np.float64(2.7)),
-    (np.zeros(2), np.int64(2**53 + 1)),
-    raises=OverflowError,
+    (np.zeros(2, "i1"), np.int64(300)), (np.zeros(2, "u1"), np.int8(-1)), (np.zeros(2, "i4"), np.float64(1e10)),
+    (np.zeros(2, "f4"), np.float64(0.1)), (np.zeros(2, "i8"), np.uint64(2**63)),
+    (np.zeros(2, "u1"), np.float64(2.7)), (np.zeros(2), np.int64(2**53 + 1)), raises=OverflowError,
 )
 def write_numpy_scalar_converts(a, v):
     a[0] = v
@@ -140,10 +127,7 @@ def write_numpy_scalar_converts(a, v):
 
 
 @probe(
-    (np.zeros(2), 1j),
-    (np.zeros(2, "i4"), "x"),
-    (np.zeros(2), None),
-    (np.zeros(2, "i8"), None),
+    (np.zeros(2), 1j), (np.zeros(2, "i4"), "x"), (np.zeros(2), None), (np.zeros(2, "i8"), None),
     raises=(TypeError, ValueError),
 )
 def write_wrong_type(a, v):
@@ -239,10 +223,7 @@ def len_of_zero_dimensions(a):
 
 
 @probe(
-    (np.arange(6.0), 1, 4),
-    (np.arange(6.0), -3, 100),
-    (np.arange(6.0), 4, 1),
-    (np.arange(12.0)[::-2], 1, 3),
+    (np.arange(6.0), 1, 4), (np.arange(6.0), -3, 100), (np.arange(6.0), 4, 1), (np.arange(12.0)[::-2], 1, 3),
     (np.arange(6.0), -100, -1),
 )
 def slice_is_a_view(a, i, j):
@@ -306,11 +287,8 @@ def fill_a_slice(a, v):
 
 
 @probe(
-    (np.arange(6.0), np.arange(3.0)),
-    (np.arange(6.0), np.arange(2.0)),
-    (np.arange(6), np.array([1.5, 2.5, 3.5])),
-    needs_fallback=True,
-    raises=ValueError,
+    (np.arange(6.0), np.arange(3.0)), (np.arange(6.0), np.arange(2.0)), (np.arange(6), np.array([1.5, 2.5, 3.5])),
+    needs_fallback=True, raises=ValueError,
 )
 def assign_array_to_slice(a, b):
     a[1:4] = b
@@ -331,15 +309,7 @@ def transpose_attribute(a):
 
 @probe((3,), (0,), (1,))
 def create(n):
-    return (
-        np.zeros(n),
-        np.ones(n),
-        np.full(n, 2.5),
-        np.full(n, 7),
-        np.arange(n),
-        np.zeros((n, 2)),
-        np.ones((2, n), np.int32),
-    )
+    return np.zeros(n), np.ones(n), np.full(n, 2.5), np.full(n, 7), np.arange(n), np.zeros((n, 2)), np.ones((2, n), np.int32)
 
 
 @probe((-1,), raises=ValueError)
@@ -358,13 +328,7 @@ def create_empty_then_fill(n):
 
 @probe((3,))
 def create_with_dtype(n):
-    return (
-        np.zeros(n, np.int8),
-        np.zeros(n, dtype=np.complex64),
-        np.ones(n, bool),
-        np.zeros((n, n), np.float16),
-        np.full(n, 1, np.uint8),
-    )
+    return np.zeros(n, np.int8), np.zeros(n, dtype=np.complex64), np.ones(n, bool), np.zeros((n, n), np.float16), np.full(n, 1, np.uint8)
 
 
 @probe((3,), needs_fallback=True)
@@ -394,9 +358,7 @@ def object_dtype(a):
 
 
 @probe(
-    (np.array(["ab", "c"]),),
-    (np.array(["2020-01-01"], "M8[D]"),),
-    (np.zeros(2, [("x", "i4"), ("y", "f8")]),),
+    (np.array(["ab", "c"]),), (np.array(["2020-01-01"], "M8[D]"),), (np.zeros(2, [("x", "i4"), ("y", "f8")]),),
     needs_fallback=True,
 )
 def dtypes_beyond_numbers(a):
@@ -419,8 +381,7 @@ def sum_and_mean_are_pairwise(a):
 
 
 @probe(
-    (np.arange(5), np.array([0, 3, 3])),
-    (np.arange(5.0), np.array([True, False, True, False, True])),
+    (np.arange(5), np.array([0, 3, 3])), (np.arange(5.0), np.array([True, False, True, False, True])),
     needs_fallback=True,
 )
 def fancy_index(a, index):
@@ -449,7 +410,7 @@ def writes_before_an_exception_stay(a, n):
     return a
 
 
-@probe((np.array([1, 2, 0, 4]),), raises=())
+@probe((np.array([1, 2, 0, 4]),))
 def elements_are_numpy_scalars(a):
     best = a[0]
     for i in range(1, len(a)):

@@ -1,6 +1,7 @@
 """Control flow: loops with else, break and continue, unbound locals, del, unpacking, ranges near 2**63."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 from harness import probe
 
@@ -154,13 +155,8 @@ def range_with_step(a, b, s):
 
 
 @probe(
-    (M - 3, M + 2, 1),
-    (M - 1, M + 5, 2),
-    (-M - 2, -M + 3, 1),
-    (2**70, 2**70 + 3, 1),
-    (M - 3, M - 1, 2**62),
-    (-M, M - 1, 2**62),
-    (M + 2, M - 3, -2),
+    (M - 3, M + 2, 1), (M - 1, M + 5, 2), (-M - 2, -M + 3, 1), (2**70, 2**70 + 3, 1), (M - 3, M - 1, 2**62),
+    (-M, M - 1, 2**62), (M + 2, M - 3, -2),
 )
 def range_near_64_bits(a, b, s):
     last, count = None, 0

@@ -1,6 +1,7 @@
 """// and % and divmod over floats and mixed types: CPython's fmod-based floor, signed zeros, and all error texts."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import math
 
@@ -93,8 +94,12 @@ def zero_in_the_middle_of_a_loop(n):
 @probe((10, 3), (10, 0), raises=ZeroDivisionError)
 def line_of_the_failing_operand(a, b):
     first = a + b
-    second = first + a // b + 1
-    return second  # fmt: skip
+    second = (
+        first
+        + a // b
+        + 1
+    )
+    return second
 
 
 @probe((7.5,), (-7.5,), (-0.0,), (1e300,), (INF,), (NAN,))

@@ -1,6 +1,7 @@
 """Exceptions: classes, texts, lines of the user's file, raise, assert, try/except/else/finally, partial effects."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import math
 
@@ -33,12 +34,7 @@ def raise_class_only(n):
 
 
 @probe(
-    (0,),
-    (1,),
-    (2,),
-    (3,),
-    (4,),
-    (5,),
+    (0,), (1,), (2,), (3,), (4,), (5,),
     raises=(TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, NotImplementedError),
 )
 def raise_built_in_classes(n):
@@ -107,7 +103,7 @@ def line_in_a_long_expression(n):
     x = [
         1,
         10 // n,
-    ][0]  # fmt: skip
+    ][0]
     return x
 
 

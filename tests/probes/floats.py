@@ -1,29 +1,14 @@
 """Python floats: IEEE bits, signed zeros, comparison with integers, conversions, rounding, powers."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import math
 
 from harness import probe
 
 INF, NAN = math.inf, math.nan
-EDGES = [
-    0.0,
-    -0.0,
-    1.0,
-    -1.0,
-    0.1,
-    -2.5,
-    1e-308,
-    5e-324,
-    1e308,
-    -1.7976931348623157e308,
-    2.0**53,
-    2.0**63,
-    INF,
-    -INF,
-    NAN,
-]
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.1, -2.5, 1e-308, 5e-324, 1e308, -1.7976931348623157e308, 2.0**53, 2.0**63, INF, -INF, NAN]
 PAIRS = [(a, b) for a in EDGES for b in EDGES]
 NEAR = [2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63, 2**63 - 1, -(2**63), 2**64, 10**400, 0, 3]
 MIXED = [(i, f) for i in NEAR for f in (2.0**53, -(2.0**53), 2.0**63, 2.0**64, 0.0, -0.0, 3.0, 3.5, INF, -INF, NAN)]
@@ -65,12 +50,7 @@ def unary(a):
 
 
 @probe(
-    *[(f,) for f in EDGES],
-    (1e20,),
-    (9223372036854774784.0,),
-    (-9223372036854775808.0,),
-    (-2.9,),
-    (2.9,),
+    *[(f,) for f in EDGES], (1e20,), (9223372036854774784.0,), (-9223372036854775808.0,), (-2.9,), (2.9,),
     raises=(ValueError, OverflowError),
 )
 def int_of_float(a):
@@ -83,14 +63,7 @@ def floor_ceil_trunc(a):
 
 
 @probe(
-    *[(f,) for f in EDGES],
-    (0.5,),
-    (1.5,),
-    (2.5,),
-    (-0.5,),
-    (1e20,),
-    (0.49999999999999994,),
-    (4503599627370497.5,),
+    *[(f,) for f in EDGES], (0.5,), (1.5,), (2.5,), (-0.5,), (1e20,), (0.49999999999999994,), (4503599627370497.5,),
     raises=(ValueError, OverflowError),
 )
 def round_to_int(a):
@@ -98,19 +71,8 @@ def round_to_int(a):
 
 
 @probe(
-    (2.675, 2),
-    (1.5, 0),
-    (-0.0, 1),
-    (2.5, 0),
-    (1234.5678, -2),
-    (1e300, 5),
-    (5e-324, 400),
-    (NAN, 2),
-    (INF, 2),
-    (0.15, 1),
-    (1e22, -22),
-    (1.7976931348623157e308, -308),
-    raises=OverflowError,
+    (2.675, 2), (1.5, 0), (-0.0, 1), (2.5, 0), (1234.5678, -2), (1e300, 5), (5e-324, 400), (NAN, 2), (INF, 2),
+    (0.15, 1), (1e22, -22), (1.7976931348623157e308, -308), raises=OverflowError,
 )
 def round_to_digits(a, n):
     return round(a, n)
@@ -132,11 +94,7 @@ def float_methods(a):
 
 
 @probe(
-    *[
-        (a, b)
-        for a in (0.0, -0.0, 1.0, -1.0, 2.0, -8.0, 0.5, INF, -INF, NAN)
-        for b in (0.0, -0.0, 1.0, 2.0, 3.0, 0.5, 1 / 3, -1.0, -0.5, INF, -INF, NAN)
-    ],
+    *[(a, b) for a in (0.0, -0.0, 1.0, -1.0, 2.0, -8.0, 0.5, INF, -INF, NAN) for b in (0.0, -0.0, 1.0, 2.0, 3.0, 0.5, 1 / 3, -1.0, -0.5, INF, -INF, NAN)],
     raises=ZeroDivisionError,
 )
 def power(a, b):

@@ -1,6 +1,7 @@
 """Calls: defaults, keywords, *args, recursion, callees, generators, comprehensions, higher-order functions."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import functools
 import sys
@@ -246,12 +247,7 @@ def function_as_argument(njit):
 
 @probe((5,), needs_fallback=True)
 def generator_consumed_locally(n):
-    return (
-        sum(i * i for i in range(n)),
-        any(i > 3 for i in range(n)),
-        all(i < 3 for i in range(n)),
-        max(i % 4 for i in range(n)),
-    )
+    return sum(i * i for i in range(n)), any(i > 3 for i in range(n)), all(i < 3 for i in range(n)), max(i % 4 for i in range(n))
 
 
 @scenario((5,), needs_fallback=True)
@@ -288,12 +284,7 @@ def generator_throw_and_return_value(njit):
 
 @probe((4,), needs_fallback=True)
 def comprehensions(n):
-    return (
-        [i * i for i in range(n) if i % 2],
-        {i % 3 for i in range(n)},
-        {i: i / 2 for i in range(n)},
-        [(i, j) for i in range(n) for j in range(i)],
-    )
+    return [i * i for i in range(n) if i % 2], {i % 3 for i in range(n)}, {i: i / 2 for i in range(n)}, [(i, j) for i in range(n) for j in range(i)]
 
 
 @probe((3,), needs_fallback=True)
@@ -344,12 +335,7 @@ def nested_lists(rows):
 
 @probe((4,), needs_fallback=True)
 def map_filter_sorted(n):
-    return (
-        list(map(abs, range(-n, 0))),
-        list(filter(None, range(n))),
-        sorted(range(n), key=lambda x: -x),
-        functools.reduce(max, range(n)),
-    )
+    return list(map(abs, range(-n, 0))), list(filter(None, range(n))), sorted(range(n), key=lambda x: -x), functools.reduce(max, range(n))
 
 
 @probe((5,), needs_fallback=True)
@@ -446,12 +432,7 @@ def metadata_is_kept(njit):
         """What it does."""
         return a + b
 
-    return (
-        documented.__name__,
-        documented.__doc__,
-        documented.__qualname__.endswith("documented"),
-        documented.__defaults__,
-    )
+    return documented.__name__, documented.__doc__, documented.__qualname__.endswith("documented"), documented.__defaults__
 
 
 @probe((3,), needs_fallback=True)

@@ -1,6 +1,7 @@
 """math and cmath: values to the last bit, domain and range errors, integer results; complex numbers."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import cmath
 import math
@@ -9,10 +10,7 @@ from math import sqrt as imported_sqrt
 from harness import probe
 
 INF, NAN = math.inf, math.nan
-REALS = [
-    (x,)
-    for x in (0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 3.7, -100.25, 1e-10, 1e10, 710.0, 1000.0, INF, -INF, NAN, 3, True)
-]
+REALS = [(x,) for x in (0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, 3.7, -100.25, 1e-10, 1e10, 710.0, 1000.0, INF, -INF, NAN, 3, True)]
 ERRORS = (ValueError, OverflowError)
 
 
@@ -191,17 +189,7 @@ def domain_error_in_the_middle_of_a_loop(n):
     return total
 
 
-Z = [
-    0j,
-    complex(-0.0, 0.0),
-    1 + 2j,
-    -1.5 - 0j,
-    complex(0, -2),
-    complex(INF, 1),
-    complex(NAN, 0),
-    complex(-INF, NAN),
-    1e200 + 1e200j,
-]
+Z = [0j, complex(-0.0, 0.0), 1 + 2j, -1.5 - 0j, complex(0, -2), complex(INF, 1), complex(NAN, 0), complex(-INF, NAN), 1e200 + 1e200j]
 ZPAIRS = [(a, b) for a in Z for b in Z]
 
 
@@ -216,15 +204,7 @@ def complex_divide(a, b):
 
 
 @probe(
-    (1 + 2j, 2),
-    (1 + 2j, -3),
-    (1j, 0.5),
-    (2, 1j),
-    (0j, 2),
-    (0j, 0),
-    (1 + 1j, 100),
-    (1 + 1j, 101),
-    (-8 + 0j, 1 / 3),
+    (1 + 2j, 2), (1 + 2j, -3), (1j, 0.5), (2, 1j), (0j, 2), (0j, 0), (1 + 1j, 100), (1 + 1j, 101), (-8 + 0j, 1 / 3),
     (2.5, 1 - 1j),
 )
 def complex_power(a, b):

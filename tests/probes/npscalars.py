@@ -1,6 +1,7 @@
 """NumPy scalars: NEP 50 promotion, wrapping with RuntimeWarning, division by zero, scalar functions, errstate."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import warnings
 
@@ -24,12 +25,8 @@ def same_type_arithmetic(a, b):
 
 
 @probe(
-    (I8(100), I8(100)),
-    (U8(200), U8(100)),
-    (I64(2**62), I64(2**62)),
-    (I32(-(2**31)), I32(-1)),
-    (U64(2**63), U64(2**63)),
-    (I16(300), I16(300)),
+    (I8(100), I8(100)), (U8(200), U8(100)), (I64(2**62), I64(2**62)), (I32(-(2**31)), I32(-1)),
+    (U64(2**63), U64(2**63)), (I16(300), I16(300)),
 )
 def wraps_and_warns(a, b):
     return a + b, a * b
@@ -51,13 +48,7 @@ def promotion_with_python_numbers(a):
 
 
 @probe(
-    (I8(1), 128),
-    (U8(1), -1),
-    (U8(1), 256),
-    (I64(1), 2**63),
-    (U64(1), -1),
-    (I32(1), 2**40),
-    (U64(5), 10),
+    (I8(1), 128), (U8(1), -1), (U8(1), 256), (I64(1), 2**63), (U64(1), -1), (I32(1), 2**40), (U64(5), 10),
     raises=OverflowError,
 )
 def python_int_out_of_bounds(a, b):
@@ -100,19 +91,15 @@ def negate_and_absolute(a):
 
 
 @probe(
-    *[(t(5), t(3)) for t in INTS], (I8(-1), U8(1)), (I64(-1), 5), (np.bool_(True), np.bool_(False)), (np.bool_(True), 1)
+    *[(t(5), t(3)) for t in INTS], (I8(-1), U8(1)), (I64(-1), 5), (np.bool_(True), np.bool_(False)),
+    (np.bool_(True), 1),
 )
 def bitwise(a, b):
     return a & b, a | b, a ^ b, ~a
 
 
 @probe(
-    (I8(1), 7),
-    (I8(1), I8(8)),
-    (I64(1), I64(64)),
-    (U8(255), 1),
-    (I64(-1), I64(100)),
-    (I32(5), I32(-1)),
+    (I8(1), 7), (I8(1), I8(8)), (I64(1), I64(64)), (U8(255), 1), (I64(-1), I64(100)), (I32(5), I32(-1)),
     (U64(1), U64(63)),
 )
 def shifts(a, n):
@@ -120,13 +107,7 @@ def shifts(a, n):
 
 
 @probe(
-    (I8(2), I8(7)),
-    (I64(2), 63),
-    (I64(3), 50),
-    (F32(2), 0.5),
-    (U8(2), 8),
-    (F64(10), 400),
-    (F64(0), -1),
+    (I8(2), I8(7)), (I64(2), 63), (I64(3), 50), (F32(2), 0.5), (U8(2), 8), (F64(10), 400), (F64(0), -1),
     (F64(-8), 1 / 3),
 )
 def power(a, b):
@@ -139,21 +120,16 @@ def integer_to_a_negative_power(a, b):
 
 
 @probe(
-    *[(t(3), t(4)) for t in EVERY[:-2]],
-    (I8(-1), U64(1)),
-    (U8(5), -1),
-    (I64(2**53 + 1), 2.0**53),
-    (U64(2**63), I64(-1)),
-    (F32(0.1), 0.1),
-    (U8(5), 300),
-    (I8(1), True),
+    *[(t(3), t(4)) for t in EVERY[:-2]], (I8(-1), U64(1)), (U8(5), -1), (I64(2**53 + 1), 2.0**53),
+    (U64(2**63), I64(-1)), (F32(0.1), 0.1), (U8(5), 300), (I8(1), True),
 )
 def compare(a, b):
     return a < b, a <= b, a == b, a != b, a > b, a >= b
 
 
 @probe(
-    (np.bool_(True), np.bool_(True)), (np.bool_(True), np.bool_(False)), (np.bool_(True), True), (np.bool_(False), 2)
+    (np.bool_(True), np.bool_(True)), (np.bool_(True), np.bool_(False)), (np.bool_(True), True),
+    (np.bool_(False), 2),
 )
 def numpy_bool_arithmetic(a, b):
     return a + b, a * b, a == b, not a, a and b, 1 if a else 0
@@ -200,10 +176,7 @@ def min_max(a, b):
 
 
 @probe(
-    (np.arange(5, dtype=I8),),
-    (np.full(4, 100, I8),),
-    (np.full(4, 0.1, F32),),
-    (np.full(3, 2**62),),
+    (np.arange(5, dtype=I8),), (np.full(4, 100, I8),), (np.full(4, 0.1, F32),), (np.full(3, 2**62),),
     (np.array([250, 5, 1], U8),),
 )
 def accumulate_elements(a):
@@ -230,7 +203,8 @@ def accumulate_from_python_zero(a):
 
 
 @probe(
-    (np.full(300, 2**61), np.full(300, 3)), (np.arange(300), np.arange(300)), (np.full(9, 100, I8), np.full(9, 2, I8))
+    (np.full(300, 2**61), np.full(300, 3)), (np.arange(300), np.arange(300)),
+    (np.full(9, 100, I8), np.full(9, 2, I8)),
 )
 def elementwise_multiply_warns(a, b):
     c = np.empty_like(a)
@@ -240,8 +214,7 @@ def elementwise_multiply_warns(a, b):
 
 
 @probe(
-    (np.array([1.0, 0.0, -1.0]), np.array([0.0, 0.0, 0.0])),
-    (np.array([1e308]), np.array([1e-308])),
+    (np.array([1.0, 0.0, -1.0]), np.array([0.0, 0.0, 0.0])), (np.array([1e308]), np.array([1e-308])),
     (np.array([1e-308]), np.array([1e300])),
 )
 def elementwise_float_conditions_warn(a, b):
@@ -339,15 +312,7 @@ def np_classify(x):
 
 @probe((1, 2), (1.5, 2), (F32(1), 2.0), (I8(100), I8(100)), (float("nan"), 1.0), (0.0, -0.0), (I64(-3), U8(2)))
 def np_two_argument_functions(a, b):
-    return (
-        np.add(a, b),
-        np.multiply(a, b),
-        np.minimum(a, b),
-        np.maximum(a, b),
-        np.hypot(a, b),
-        np.arctan2(a, b),
-        np.copysign(a, b),
-    )
+    return np.add(a, b), np.multiply(a, b), np.minimum(a, b), np.maximum(a, b), np.hypot(a, b), np.arctan2(a, b), np.copysign(a, b)
 
 
 @probe((7, 3), (-7, 3), (7.5, -2.0), (7, 0), (1.0, 0.0), (I8(-8), I8(3)))
@@ -371,9 +336,7 @@ def which_type_wins(a, b):
 
 
 @probe(
-    (np.arange(4, dtype=F32), 0.1),
-    (np.arange(4, dtype=F16), 0.1),
-    (np.arange(4, dtype=I32), 2),
+    (np.arange(4, dtype=F32), 0.1), (np.arange(4, dtype=F16), 0.1), (np.arange(4, dtype=I32), 2),
     (np.arange(4, dtype=U8), 100),
 )
 def axpy_in_small_types(a, k):

@@ -1,6 +1,7 @@
 """What Numba refuses and Flashpoint must run: the list at the end of Appendix A of python-answers.md, item by item."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import math
 

@@ -1,6 +1,7 @@
 """Globals and closures are live: rebinding, global arrays, cells, nonlocal, late binding."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import math
 import sys

@@ -1,29 +1,13 @@
 """Text of numbers: str, repr, f-strings, % formatting, parsing; strings as generic values; print."""
 
-# fmt: off: tables of arguments read best with few lines
+# Tables of arguments read best with few lines.
+# fmt: off
 
 import numpy as np
 
 from harness import probe
 
-FLOATS = [
-    (x,)
-    for x in (
-        0.1,
-        -0.0,
-        1e16,
-        1e15,
-        123456789.125,
-        1e-5,
-        1e-4,
-        1e22,
-        5e-324,
-        1.7976931348623157e308,
-        float("inf"),
-        float("nan"),
-        1 / 3,
-    )
-]
+FLOATS = [(x,) for x in (0.1, -0.0, 1e16, 1e15, 123456789.125, 1e-5, 1e-4, 1e22, 5e-324, 1.7976931348623157e308, float("inf"), float("nan"), 1 / 3)]
 
 
 @probe(*FLOATS, needs_fallback=True)
@@ -32,7 +16,8 @@ def str_and_repr_of_float(x):
 
 
 @probe(
-    (1,), (2**100,), (True,), (None,), (1.5 - 0j,), ((1, 2.0),), (np.float32(0.1),), (np.int8(-3),), needs_fallback=True
+    (1,), (2**100,), (True,), (None,), (1.5 - 0j,), ((1, 2.0),), (np.float32(0.1),), (np.int8(-3),),
+    needs_fallback=True,
 )
 def str_and_repr_of_others(x):
     return str(x), repr(x), f"{x}"
@@ -133,4 +118,4 @@ def bytes_index(b, i):
 def docstring_and_constant_text(n):
     "Not returned."
     unit = "m"
-    return f"{n}{unit}!"
+    return f"{n}{unit}" "!"
