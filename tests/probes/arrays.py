@@ -375,7 +375,7 @@ def reductions_refused_by_others(a):
     return a.mean(axis=0), a.std(ddof=1), a.sum(keepdims=True), np.einsum("ij->j", a), a.sum(), a.min(), a.argmax()
 
 
-@probe((np.full(100003, 0.1, np.float32),), (np.full(1000, 0.1),), (np.arange(10),), needs_fallback=True)
+@probe((np.full(1000003, 0.1, np.float32),), (np.full(1000, 0.1),), (np.arange(10),), needs_fallback=True)
 def sum_and_mean_are_pairwise(a):
     return np.sum(a), a.mean(), np.mean(a), a.prod()
 

@@ -454,3 +454,18 @@ def coroutine(njit, n):
         double(n).send(None)
     except StopIteration as stop:
         return stop.value
+
+
+@scenario((3,), needs_fallback=True)
+def private_names_are_mangled(njit, n):
+    class Model:
+        __scale = 2
+
+        def __init__(self):
+            self.__k = 5
+
+        @njit
+        def scaled(self, __x):
+            return self.__k * __x * Model.__scale
+
+    return Model().scaled(n)

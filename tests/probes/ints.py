@@ -273,3 +273,13 @@ def unsupported_operands(a, b):
 @probe((2**63 - 2,), (2**64,))
 def identity_of_small_and_large(a):
     return a is a, a is not None, a == a
+
+
+@probe((2,))
+def constant_expressions(a):
+    return 3**50, 2**-1, a**-2, 1 << 70, 1 << 63, 2**62 + 2**62, -(2**63) // -1, (2**53 + 1) / 3, 2**53 + 1 == 2.0**53
+
+
+@probe((1,), raises=ValueError)
+def constant_negative_shift(a):
+    return a << -1
