@@ -11,30 +11,10 @@ is the net below. Does not know about statements.
 
 from collections import Counter
 
-from .values import Arr, NP_NAMES, Rng, Table, Tup, element_kind, float_value, int_value
+from .values import NP_NAMES, Arr, Rng, Tup, float_value, int_value
+from .weights import BOOL, FLOAT, INT, MATH, NP_FLOAT, NPF, NPI
 
 COMPARE = ("<", "<=", ">", ">=", "==", "!=")
-INT = Table({"var": 26, "const": 12, "add": 12, "sub": 9, "mul": 9, "floordiv": 4, "mod": 5, "pow": 2,
-             "shift": 4, "bits": 6, "neg": 3, "invert": 1.5, "abs": 1.5, "int_of_float": 1.5, "len": 3,
-             "attribute": 1.5, "element": 6, "conditional": 3, "minmax": 2, "round": 1, "floor": 1,
-             "divmod": 1, "pow3": 0.7, "gcd": 0.7, "isqrt": 0.5, "sum_tuple": 1, "call": 5, "walrus": 1.5,
-             "global": 3, "bool_add": 1.5, "and_or": 1.5, "item": 3, "opt": 2, "bit_length": 0.5})
-FLOAT = Table({"var": 26, "const": 12, "arith": 24, "div": 6, "int_div": 4, "floordiv": 2, "mod": 2, "pow": 2,
-               "neg": 3, "abs": 2, "math": 7, "of_int": 4, "element": 6, "conditional": 3, "minmax": 2,
-               "round": 1, "mixed": 6, "call": 4, "item": 2, "parts": 1, "sum_tuple": 1, "global": 2,
-               "walrus": 1})
-BOOL = Table({"compare": 30, "chain": 5, "not": 4, "and": 6, "or": 6, "var": 6, "const": 1, "isnan": 2,
-              "is_none": 2, "to_bool": 3, "float_compare": 10, "mixed_compare": 4, "in": 1.5, "npb": 3})
-NPI = Table({"var": 16, "element": 24, "make": 8, "arith": 18, "divide": 5, "bits": 5, "python": 8, "neg": 2,
-             "function": 3})
-NPF = Table({"var": 16, "element": 24, "make": 6, "arith": 20, "divide": 5, "python": 8, "function": 7, "pow": 1.5})
-MATH = Table({"sqrt": 5, "exp": 2, "log": 2, "sin": 2, "cos": 2, "tan": 1, "atan": 1, "floor": 2, "ceil": 1,
-              "fabs": 2, "trunc": 1, "tanh": 1, "asin": 0.5, "acos": 0.5, "log2": 0.7, "log10": 0.7, "log1p": 0.5,
-              "expm1": 0.5, "sinh": 0.5, "cosh": 0.5, "erf": 0.5, "gamma": 0.4, "lgamma": 0.4, "degrees": 0.5,
-              "radians": 0.5, "asinh": 0.3, "acosh": 0.3, "atanh": 0.3, "exp2": 0, "hypot": 1, "atan2": 1,
-              "fmod": 1, "copysign": 1, "pow": 1, "ldexp": 0.5})
-NP_FLOAT = Table({"sqrt": 4, "abs": 2, "floor": 2, "ceil": 1, "trunc": 1, "sin": 0.7, "exp": 0.7, "log": 0.7,
-                  "rint": 0.5, "square": 0.7, "minimum": 1, "maximum": 1, "sign": 0.5})
 
 
 class Expressions:
@@ -299,6 +279,8 @@ class Expressions:
             text = self._walrus("u", "float", d)
         elif op == "var":
             text = self._name("float")
+        if not text and rng.chance(0.03):
+            return rng.pick(("math.pi", "math.tau", "math.e", "np.pi"))
         return text or float_value(rng, 0.05)
 
     def _math(self, d: int) -> str:
@@ -362,6 +344,9 @@ class Expressions:
             text = f"bool({self._of(rng.pick(('int', 'float', 'num')), d)})"
         elif op == "in":
             text = f"({self._of('int', d)} in (1, 2, {self._of('int', 0)}))"
+        elif op == "dtype":
+            name = self._array()
+            text = name and f"({name}.dtype == np.{NP_NAMES[rng.pick(('f8', 'i8', 'f4', 'i4'))]})"
         elif op == "npb":
             name = self._array("iuf")
             text = name and f"({self.element(name)} {rng.pick(COMPARE)} {self._of('int', 0) if rng.chance(0.3) else rng.pick(('0', '1', '2.5'))})"
@@ -398,6 +383,9 @@ class Expressions:
         elif op == "element":
             name = self._array("iu")
             text = name and self.element(name)
+        elif op == "sum":
+            name = self._array("iu", 1)
+            text = name and f"{rng.pick(('sum', 'max', 'min'))}({name})"
         elif op == "arith":
             text = f"({self._of('npi', d)} {rng.pick(('+', '-', '*', '+'))} {self._of('npi', d)})"
         elif op == "divide":
@@ -429,6 +417,9 @@ class Expressions:
         elif op == "element":
             name = self._array("f")
             text = name and self.element(name)
+        elif op == "sum":
+            name = self._array("f", 1)
+            text = name and f"{rng.pick(('sum', 'max', 'min'))}({name})"
         elif op == "arith":
             text = f"({self._of('npf', d)} {rng.pick(('+', '-', '*', '*'))} {self._of('npf', d)})"
         elif op == "divide":
@@ -499,10 +490,3 @@ class Expressions:
         if rng.chance(0.25):
             return f"np.full({shape}, {rng.between(0, 9)}, {dtype})"
         return f"np.{rng.pick(('zeros', 'ones'))}({shape}, {rng.pick(('', 'dtype='))}{dtype})"
-
-
-def scalar_kinds() -> Table:
-    return Table({"int": 34, "float": 24, "bool": 5, "npi": 8, "npf": 8, "complex": 3, "num": 3})
-
-
-__all__ = ["Expressions", "element_kind", "scalar_kinds"]

@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 class Checker:
     """Asks a worker process about a text; (kind, what) or None if nothing is wrong."""
 
-    def __init__(self, mode: str, limit_s: float = 10.0):
+    def __init__(self, mode: str, limit_s: float = 4.0):
         self.mode, self.limit_s = mode, limit_s
         self.worker = None
         self.n_checks = 0

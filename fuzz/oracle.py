@@ -52,6 +52,12 @@ class _Plant(ast.NodeTransformer):
             node.finalbody = []
         return node
 
+    def visit_While(self, node):
+        self.generic_visit(node)
+        if self.name in ("crash", "hang"):
+            node.test = self.call("__" + self.name, node, node.test)
+        return node
+
     def visit_For(self, node):
         self.generic_visit(node)
         if self.name == "no-loop-else":
@@ -85,6 +91,8 @@ _DEFECTS = (
     ("no-finally", "`finally` after a handler is dropped"),
     ("no-loop-else", "`else` of a `for` is dropped"),
     ("no-negative-index", "a literal negative index loses its sign"),
+    ("crash", "a true loop condition ends the process"),
+    ("hang", "a true loop condition never returns"),
     ("line-off-by-one", "an assertion fails one line too low"),
 )
 _core = SimpleNamespace(planted_defects=lambda: list(_DEFECTS))
@@ -104,6 +112,11 @@ def plant_in(text: str, filename: str):
         "def __trunc_div(a, b):\n"
         "    q = a // b\n"
         "    return q + 1 if isinstance(q, int) and q < 0 and q * b != a else q\n"
+        "def __crash(x):\n"
+        "    import os\n"
+        "    if x: os.abort()\n"
+        "def __hang(x):\n"
+        "    while x: pass\n"
         "def __wrap(x):\n"
         "    return (x + 2**63) % 2**64 - 2**63 if type(x) is int else x\n").body
     ast.fix_missing_locations(tree)

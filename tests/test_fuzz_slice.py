@@ -1,6 +1,8 @@
 """A short, deterministic slice of `make fuzz`, and every past finding of it."""
 
+import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -86,3 +88,15 @@ def test_comparison_ignores_sign_and_payload_of_nan():
     nan = float("nan")
     assert compare.image((nan, complex(0, nan)), ()) == compare.image((-nan, complex(0, -nan)), ())
     assert compare.image(compare.np.array([nan]), ()) == compare.image(compare.np.array([-nan]), ())
+
+
+@pytest.mark.parametrize("plant", ["swapped-sub", "line-off-by-one", "crash", "hang"])
+def test_fuzzer_finds_a_planted_defect(plant):
+    """End to end on the stand-in for the extension, which can be made to answer wrongly, crash or hang."""
+    command = ["-m", "fuzz", "--seconds", "60", "--jobs", "1", "--seed", "1", "--max-findings", "1", "--minimise", "0",
+               "--timeout", "2", "--quiet"]  # fmt: skip
+    environment = os.environ | {"FLASHPOINT_TESTS_ORACLE": "1", "FLASHPOINT_PLANT": plant}
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    kind = plant if plant in ("crash", "hang") else "different"
+    assert f"1 × {kind} in tier0" in done.stdout
