@@ -319,7 +319,7 @@ CASES = {
     for case in (
         Case(sum_of_squares, _sum_args, 1_000_000, 1000, _first_as_int32, step=20_000),
         Case(dot_self, _dot_args, 1_000_000, 1000, _narrow, step=20_000),
-        Case(mandelbrot, _mandelbrot_args, 256, 24, _first_as_int32, step=4),
+        Case(mandelbrot, _mandelbrot_args, 320, 24, _first_as_int32, step=4),
         Case(nbody, _nbody_args, 8_000, 20, _narrow, step=100),
         Case(spectral_norm, _spectral_args, 340, 12, _first_as_int32, step=6),
         Case(floyd_warshall, _floyd_args, 200, 12, _floyd_int32, step=2),

@@ -6,9 +6,10 @@ slowest of all calls took, the first one included.
 
 import math
 
-import flashpoint
 import latency
 import numpy as np
+
+import flashpoint
 
 
 @flashpoint.njit
@@ -46,7 +47,12 @@ def flight(n):
     gyro = rng.normal(0.0, 0.002, (n, 3)) + [0.0, 0.0, 0.3]
     accel = rng.normal(0.0, 0.02, (n, 3)) + [0.1, 0.0, 9.80665]
     gyro[: n // 10] = 0.0  # at rest, the other branch of the small-angle rule
-    return attitude, velocity, position, [(attitude, velocity, position, g, a, 0.001) for g, a in zip(gyro, accel, strict=True)]
+    return (
+        attitude,
+        velocity,
+        position,
+        [(attitude, velocity, position, g, a, 0.001) for g, a in zip(gyro, accel, strict=True)],
+    )
 
 
 def run(small=False):

@@ -3,9 +3,10 @@
 Shows small-matrix code written as loops, one call per measurement, and how long the slowest call took.
 """
 
-import flashpoint
 import latency
 import numpy as np
+
+import flashpoint
 
 
 @flashpoint.njit

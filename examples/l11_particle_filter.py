@@ -6,9 +6,10 @@ slowest step took. The random numbers come from NumPy's generator and are handed
 
 import math
 
-import flashpoint
 import latency
 import numpy as np
+
+import flashpoint
 
 LANDMARKS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
 

@@ -4,9 +4,10 @@ Shows a program of several compiled functions that share arrays, and what a robo
 long the slowest plan took. The heap is a pair of arrays because that is how one writes it for a compiled loop.
 """
 
-import flashpoint
 import latency
 import numpy as np
+
+import flashpoint
 
 
 @flashpoint.njit

@@ -6,8 +6,9 @@ a licence to differ is written down where it is granted. Points on the edge of t
 
 import time
 
-import flashpoint
 import numpy as np
+
+import flashpoint
 
 
 @flashpoint.njit

@@ -26,7 +26,9 @@ def main():
     begin = time.perf_counter()
     answer = scramble(n)
     seconds = time.perf_counter() - begin
-    print(f"one call, {n} iterations: {answer} in {seconds:.2f} s, {seconds / n * 1e9:.2f} ns per iteration (CPython: 70)")
+    print(
+        f"one call, {n} iterations: {answer} in {seconds:.2f} s, {seconds / n * 1e9:.2f} ns per iteration (CPython: 70)"
+    )
     print(scramble.explain())
 
 

@@ -5,8 +5,9 @@ nothing, and that `explain()` lists them. The answer keeps the type CPython woul
 array has no typed form in `njit` yet, hence `fallback=True`: it runs as in CPython, and is recorded.
 """
 
-import flashpoint
 import numpy as np
+
+import flashpoint
 
 
 @flashpoint.njit(fallback=True)

@@ -66,7 +66,14 @@ def run(small=False):
     except RecursionError as error:
         outcome = type(error).__name__
     n = 200 if small else 100_000
-    return [fib(12 if small else 30), is_even(60), is_odd(60), integrate(parabola, 0.0, 3.0, n), bisect(2.0, 0.0, 2.0), outcome]
+    return [
+        fib(12 if small else 30),
+        is_even(60),
+        is_odd(60),
+        integrate(parabola, 0.0, 3.0, n),
+        bisect(2.0, 0.0, 2.0),
+        outcome,
+    ]
 
 
 def main():

@@ -6,8 +6,9 @@ order and dtype, with the bits CPython gives.
 
 import time
 
-import flashpoint
 import numpy as np
+
+import flashpoint
 
 
 @flashpoint.njit
@@ -41,7 +42,9 @@ def main():
         begin = time.perf_counter()
         matmul(a, b, c)
         seconds = time.perf_counter() - begin
-        print(f"{n} x {n}: {seconds * 1e3:8.2f} ms, {2 * n**3 / seconds / 1e9:.2f} GFLOP/s, error {abs(c - a @ b).max():.1e}")
+        print(
+            f"{n} x {n}: {seconds * 1e3:8.2f} ms, {2 * n**3 / seconds / 1e9:.2f} GFLOP/s, error {abs(c - a @ b).max():.1e}"
+        )
     print(matmul.explain())
 
 

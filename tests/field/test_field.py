@@ -10,9 +10,10 @@ import io
 import sys
 from pathlib import Path
 
+import pytest
+
 import flashpoint
 import harness
-import pytest
 from describe import describe
 
 ROOT = Path(__file__).resolve().parents[2]
