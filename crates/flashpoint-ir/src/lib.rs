@@ -19,6 +19,8 @@ pub mod liveness;
 pub mod snapshot;
 pub mod typed;
 
+pub mod analysis;
+
 pub mod reason;
 
 pub mod abi;
