@@ -291,7 +291,10 @@ def _check(loaded: Loaded, mode_list: list, on_mode) -> Report:
         return Report("slow")
     except Exception as e:        # only the minimiser makes such programs
         return Report("invalid", reason=f"{type(e).__name__}: {e}")
-    raised = any(o is not None and o.error is not None for o in expected)
+    errors = [o.error[0] for o in expected if o is not None and o.error is not None]
+    if "MemoryError" in errors:     # says how much memory there is, not what Python means
+        return Report("slow")
+    raised = bool(errors)
     guard_exit = tier_change = False
     for n, mode in enumerate(mode_list):
         on_mode(mode.name)

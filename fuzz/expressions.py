@@ -78,7 +78,8 @@ class Expressions:
             return self.rng.pick(self.maybe)
         if self.rng.chance(0.0005) and self.env:
             self.cover["ill_typed"] += 1
-            return self.rng.pick(list(self.env))
+            # Not a tuple: repeating one by a big number asks for all memory.
+            return self.rng.pick([n for n, k in self.env.items() if not isinstance(k, Tup)] or ["None"])
         return getattr(self, "_" + kind)(depth)
 
     def _name(self, *kinds):
