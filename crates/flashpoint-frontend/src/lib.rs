@@ -5,3 +5,5 @@
 #![forbid(unsafe_code)]
 
 pub mod syntax;
+
+pub mod lower;

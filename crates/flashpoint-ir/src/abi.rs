@@ -41,8 +41,10 @@ pub const ENTRY_SUFFIX: &str = ".entry";
 pub struct Context {
     /// Nonzero asks compiled code to call [`Helper::Poll`] at its next poll.
     pub poll: AtomicU32,
-    /// How deep compiled and interpreted Python calls are nested.
-    pub depth: u32,
+    /// How many more Python-level calls may be nested before RecursionError.
+    pub calls_left: i32,
+    /// Counts down at every guard of code compiled under `FLASHPOINT_STRESS=deopt:N`; the guard that reaches 0 fails.
+    pub stress: i64,
     /// The register result of the last `entry` or of [`Helper::FinishCall`], as a word.
     pub result: u64,
     /// Where exits store their words: [`EXIT_WORDS`] words.
@@ -70,7 +72,8 @@ pub mod offset {
     use std::mem::offset_of;
 
     pub const POLL: i32 = offset_of!(Context, poll) as i32;
-    pub const DEPTH: i32 = offset_of!(Context, depth) as i32;
+    pub const CALLS_LEFT: i32 = offset_of!(Context, calls_left) as i32;
+    pub const STRESS: i32 = offset_of!(Context, stress) as i32;
     pub const RESULT: i32 = offset_of!(Context, result) as i32;
     pub const EXIT_BUFFER: i32 = offset_of!(Context, exit_buffer) as i32;
     pub const EXIT_VERSION: i32 = offset_of!(Context, exit_version) as i32;

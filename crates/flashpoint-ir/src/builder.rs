@@ -1,5 +1,7 @@
 //! Builds a typed function, block by block.
 
+use std::collections::HashMap;
+
 use crate::snapshot::Snapshot;
 use crate::typed::*;
 
@@ -10,6 +12,7 @@ pub struct Builder {
     pub func: TypedFunction,
     current: Option<Block>,
     line: u32,
+    constants: HashMap<Value, i128>,
 }
 
 impl Builder {
@@ -28,6 +31,7 @@ impl Builder {
             },
             current: None,
             line: 0,
+            constants: HashMap::new(),
         }
     }
 
@@ -107,7 +111,14 @@ impl Builder {
 
     /// An integer constant.
     pub fn iconst(&mut self, ty: Type, value: i128) -> Value {
-        self.push_one(InstKind::Iconst { ty, value }, ty)
+        let constant = self.push_one(InstKind::Iconst { ty, value }, ty);
+        self.constants.insert(constant, value);
+        constant
+    }
+
+    /// The value of an integer that an [`InstKind::Iconst`] made.
+    pub fn iconst_value(&self, value: Value) -> Option<i128> {
+        self.constants.get(&value).copied()
     }
 
     /// An `i64` constant.

@@ -81,8 +81,12 @@ pub enum Recipe {
     Tuple(Vec<Recipe>),
     /// A `range` object: start, stop, step (`i64`).
     Range(Value, Value, Value),
-    /// A range iterator: next value (`i64`), number of values left (`i64`, unsigned), step (`i64`).
+    /// A range iterator: next value, stop, step (`i64`). Exhausted if the next value is at or past the stop.
     RangeIter(Value, Value, Value),
+    /// A `slice` object: start, stop, step.
+    Slice(Box<[Recipe; 3]>),
+    /// The attribute of this name of an object: a bound method that has not been called yet.
+    Attribute(Box<Recipe>, String),
     /// An iterator over a sequence by position (`i64`).
     SeqIter(Box<Recipe>, Value),
     /// An `enumerate` object: the next count (`i64`) and the iterator inside.
@@ -153,6 +157,8 @@ impl Recipe {
                 seq.for_each_value_mut(f);
                 f(index);
             }
+            Recipe::Slice(parts) => parts.iter_mut().for_each(|part| part.for_each_value_mut(f)),
+            Recipe::Attribute(object, _) => object.for_each_value_mut(f),
             Recipe::Enumerate(count, inner) => {
                 f(count);
                 inner.for_each_value_mut(f);

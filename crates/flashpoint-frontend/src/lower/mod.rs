@@ -1,0 +1,650 @@
+//! The typed lowering: generic form in, typed form under guards out.
+//!
+//! The lowering runs the generic form abstractly, forward, from an entry whose slots have known types. Each arrival at an
+//! operation that several paths reach is keyed by the types of its live slots ([`state::Key`]): equal keys share one block,
+//! different ones get a block each. So a variable that changes its type on the way is peeled or versioned, and never
+//! converted. What cannot be typed becomes an exit to tier 0, before the operation; so does everything that raises, since
+//! tier 0 then raises it with Python's own words.
+//!
+//! On-stack replacement enters at a loop header. The blocks of the loops around it are keyed by "this loop still runs the
+//! iteration in which it was entered" ([`state::State::unfinished`]) until their back edge, which leads to their ordinary
+//! header: loop nests keep one entry.
+//!
+//! Invariants:
+//! - All guards of an operation come before its first effect, and name the snapshot before the operation.
+//! - A typed integer never wraps unless the licence says so; a guard on the overflow flag, or a proof, precedes its use.
+//! - Nothing is assumed of the world that is not either guarded here or listed in [`Lowered::known`].
+//!
+//! Reading order: [`types`], [`state`], [`world`], this file, then one module per kind of operation.
+
+pub mod state;
+pub mod types;
+pub mod world;
+
+mod arith;
+mod array;
+mod call;
+mod compare;
+mod complex;
+mod control;
+mod math;
+mod numpy;
+mod numpy_make;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use flashpoint_ir::builder::Builder;
+use flashpoint_ir::generic::*;
+use flashpoint_ir::liveness::{Liveness, LoopInfo};
+use flashpoint_ir::reason::Reason;
+use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
+use flashpoint_ir::typed::{
+    BinaryOp, Block, IntCC, Licences, Region, SnapshotId, Type, TypedFunction, UnitRef, Value,
+};
+
+use state::{FrameVals, Key, State, Val};
+use types::{Owner, SlotType};
+use world::{Feedback, Known, World};
+
+/// Different sets of types at one operation before the lowering gives up on further ones.
+const MAX_VERSIONS: usize = 12;
+/// Operations lowered before a function counts as too large.
+const MAX_OPS: usize = 40_000;
+
+/// What to lower.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Symbol name of the result, unique in the process.
+    pub name: String,
+    /// The function.
+    pub function: Arc<GenericFunction>,
+    /// Where to enter: operation 0, or a loop header for on-stack replacement.
+    pub entry: Pc,
+    /// The type of each slot at entry; slots not named hold nothing.
+    pub slots: Vec<(SlotIdx, SlotType)>,
+    /// What the function promises to return in a register, if something was promised to callers.
+    pub promised: Option<SlotType>,
+    /// What the user allowed.
+    pub licences: Licences,
+    /// Whether guards count down the context's stress counter.
+    pub stress: bool,
+}
+
+/// A function of the typed form with everything the engine needs to enter and leave it.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The typed form.
+    pub func: TypedFunction,
+    /// Where the parameters come from, in order.
+    pub params: Vec<EntryParam>,
+    /// What a register result stands for; `None` if no return travels in a register.
+    pub result: Option<SlotType>,
+    /// Units called, by their number in the link table.
+    pub links: Vec<UnitRef>,
+    /// Operations without typed form, in the order met.
+    pub untyped: Vec<Untyped>,
+}
+
+/// One logical parameter of a typed function: the words of a slot's or known object's content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryParam {
+    /// Where the content comes from.
+    pub source: EntrySource,
+    /// What it is.
+    pub ty: SlotType,
+}
+
+/// Where a parameter's content comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntrySource {
+    /// A slot of the generic frame (an argument, if the entry is operation 0).
+    Slot(SlotIdx),
+    /// A known object (an array).
+    Known(u32),
+}
+
+/// An operation without typed form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untyped {
+    /// The function it stands in, by its number in the version's table.
+    pub function: u32,
+    /// The operation.
+    pub pc: Pc,
+    /// What is missing, in the user's words.
+    pub what: String,
+    /// Why, if it is not that the lowering lacks it.
+    pub reason: Reason,
+}
+
+/// Why a function could not be lowered at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LowerError {
+    /// The reason.
+    pub reason: Reason,
+}
+
+/// Lowers a function for one set of entry types.
+///
+/// # Errors
+/// If the function is larger than the compiler's budget.
+pub fn lower(request: &Request, world: &mut dyn World) -> Result<Lowered, LowerError> {
+    let mut lowering = Lowering::new(request, world);
+    lowering.run(request)?;
+    Ok(lowering.finish())
+}
+
+/// Why the lowering of an operation stops.
+enum Stop {
+    /// No typed form; the text says of what.
+    Untyped(String),
+    /// Left to tier 0 for this reason.
+    Leave(Reason),
+}
+
+type Low<T> = Result<T, Stop>;
+
+fn untyped<T>(what: impl Into<String>) -> Low<T> {
+    Err(Stop::Untyped(what.into()))
+}
+
+/// Where the lowering goes on after an operation.
+enum Flow {
+    /// At the next operation.
+    Next,
+    /// Nowhere: the block is complete.
+    Done,
+}
+
+struct FunctionInfo {
+    generic: Arc<GenericFunction>,
+    liveness: Liveness,
+    is_leader: Vec<bool>,
+    /// Whether the operation is followed, in straight line, by a raise.
+    leads_to_raise: Vec<bool>,
+}
+
+impl FunctionInfo {
+    fn new(generic: Arc<GenericFunction>) -> FunctionInfo {
+        let liveness = Liveness::of(&generic);
+        let n = generic.ops.len();
+        let mut is_leader = vec![false; n];
+        for op in &generic.ops {
+            op.targets().for_each(|pc| is_leader[pc.idx()] = true);
+        }
+        let mut leads_to_raise = vec![false; n];
+        let mut raising = false;
+        for pc in (0..n).rev() {
+            let op = &generic.ops[pc];
+            raising = match op {
+                GenericOp::Raise { .. } | GenericOp::RaiseAssertion { .. } => true,
+                GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. } => false,
+                _ => raising,
+            };
+            leads_to_raise[pc] = raising;
+            if is_leader[pc] {
+                raising = false;
+            }
+        }
+        FunctionInfo { generic, liveness, is_leader, leads_to_raise }
+    }
+}
+
+struct Lowering<'a> {
+    b: Builder,
+    world: &'a mut dyn World,
+    functions: HashMap<u32, FunctionInfo>,
+    known: HashMap<u32, Known>,
+    params: Vec<EntryParam>,
+    param_values: Vec<Vec<Value>>,
+    entry_block: Block,
+    links: Vec<UnitRef>,
+    result: Option<SlotType>,
+    stress: bool,
+    untyped: Vec<Untyped>,
+
+    blocks: HashMap<Key, Block>,
+    n_versions: HashMap<(Pc, Vec<(u32, Option<Pc>)>), usize>,
+    queue: VecDeque<(Key, Block)>,
+    n_ops: usize,
+
+    /// The state before the operation being lowered.
+    state: State,
+    pc: Pc,
+    /// Exits made for the operation being lowered, by reason.
+    exits: Vec<(Reason, SnapshotId)>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(request: &Request, world: &'a mut dyn World) -> Lowering<'a> {
+        let mut b = Builder::new(request.name.clone());
+        b.func.licences = request.licences;
+        let entry_block = b.create_block();
+        let n_slots = request.function.slots.len();
+        Lowering {
+            b,
+            world,
+            functions: HashMap::from([(0, FunctionInfo::new(request.function.clone()))]),
+            known: HashMap::new(),
+            params: Vec::new(),
+            param_values: Vec::new(),
+            entry_block,
+            links: Vec::new(),
+            result: request.promised.clone(),
+            stress: request.stress,
+            untyped: Vec::new(),
+            blocks: HashMap::new(),
+            n_versions: HashMap::new(),
+            queue: VecDeque::new(),
+            n_ops: 0,
+            state: State {
+                frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
+                unfinished: Vec::new(),
+            },
+            pc: request.entry,
+            exits: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, request: &Request) -> Result<(), LowerError> {
+        for (slot, ty) in &request.slots {
+            let val = self.entry_param(EntrySource::Slot(*slot), ty.clone());
+            self.state.set(*slot, val);
+        }
+        if request.entry.0 != 0 {
+            self.state.unfinished = self.functions[&0].headers_around(request.entry);
+        }
+        self.b.switch_to(self.entry_block);
+        self.pc = request.entry;
+        self.goto_inner(request.entry, false);
+        while let Some((key, block)) = self.queue.pop_front() {
+            self.lower_block(key, block);
+            if self.n_ops > MAX_OPS {
+                return Err(LowerError { reason: Reason::TooLarge });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Lowered {
+        self.b.func.result = self.result.as_ref().and_then(|ty| ty.machine_types().first().copied());
+        let result = self.result.clone();
+        Lowered { func: self.b.func, params: self.params, result, links: self.links, untyped: self.untyped }
+    }
+
+    /// The content of a parameter, added to the entry block if it is new.
+    fn entry_param(&mut self, source: EntrySource, ty: SlotType) -> Val {
+        if let Some(i) = self.params.iter().position(|p| p.source == source) {
+            return Val { ty, words: self.param_values[i].clone() };
+        }
+        let words: Vec<Value> =
+            ty.machine_types().into_iter().map(|machine| self.b.append_param(self.entry_block, machine)).collect();
+        self.params.push(EntryParam { source, ty: ty.clone() });
+        self.param_values.push(words.clone());
+        Val { ty, words }
+    }
+
+    fn function(&self) -> u32 {
+        self.state.frame().function
+    }
+
+    fn info(&self) -> &FunctionInfo {
+        &self.functions[&self.function()]
+    }
+
+    fn generic(&self) -> Arc<GenericFunction> {
+        self.info().generic.clone()
+    }
+
+    fn feedback(&self) -> Feedback {
+        self.world.feedback(self.function(), self.pc)
+    }
+
+    // ---- blocks
+
+    fn lower_block(&mut self, key: Key, block: Block) {
+        self.b.switch_to(block);
+        let params = self.b.func.blocks[block.index()].params.clone();
+        let mut at = 0;
+        let mut frames = Vec::with_capacity(key.path.len());
+        for ((function, call), live) in key.path.iter().zip(&key.live) {
+            let n_slots = self.functions[function].generic.slots.len();
+            let mut vals = vec![Val::UNBOUND; n_slots];
+            for (slot, ty) in live {
+                let n = ty.machine_types().len();
+                vals[slot.0 as usize] = Val { ty: ty.clone(), words: params[at..at + n].to_vec() };
+                at += n;
+            }
+            frames.push(FrameVals { function: *function, call: *call, vals });
+        }
+        self.state = State { frames, unfinished: key.unfinished };
+        self.pc = key.pc;
+        let mut first = true;
+        loop {
+            self.exits.clear();
+            self.n_ops += 1;
+            if !first && self.info().is_leader[self.pc.0 as usize] {
+                self.goto_inner(self.pc, false);
+                return;
+            }
+            first = false;
+            let generic = self.generic();
+            self.b.set_line(generic.spans[self.pc.0 as usize].line);
+            let op = &generic.ops[self.pc.0 as usize];
+            let flow = if self.feedback().give_up {
+                Err(Stop::Leave(Reason::TooManyDeopts))
+            } else {
+                self.lower_op(op)
+            };
+            match flow {
+                Ok(Flow::Next) => self.pc = Pc(self.pc.0 + 1),
+                Ok(Flow::Done) => return,
+                Err(stop) => {
+                    self.leave(stop);
+                    return;
+                }
+            }
+            if self.n_ops > MAX_OPS {
+                self.leave(Stop::Leave(Reason::TooLarge));
+                return;
+            }
+        }
+    }
+
+    /// Ends the block with an exit before the operation.
+    fn leave(&mut self, stop: Stop) {
+        if self.b.is_terminated() {
+            return;
+        }
+        let reason = match stop {
+            Stop::Untyped(_) if self.info().leads_to_raise[self.pc.0 as usize] => Reason::Raise,
+            Stop::Untyped(what) => {
+                self.note_untyped(what, Reason::NoTypedForm);
+                Reason::Untyped
+            }
+            Stop::Leave(reason) => {
+                if matches!(reason, Reason::TooManyVersions | Reason::TooManyDeopts | Reason::TooLarge) {
+                    self.note_untyped(String::new(), reason);
+                }
+                reason
+            }
+        };
+        let exit = self.exit_here(reason);
+        self.b.exit(exit);
+    }
+
+    fn note_untyped(&mut self, what: String, reason: Reason) {
+        let note = Untyped { function: self.function(), pc: self.pc, what, reason };
+        if !self.untyped.contains(&note) {
+            self.untyped.push(note);
+        }
+    }
+
+    /// Ends the block with a jump to an operation of the executing frame, by way of a poll if that is a back edge.
+    fn goto(&mut self, pc: Pc) {
+        let is_back_edge = pc <= self.pc && self.info().liveness.is_loop_header(pc);
+        self.goto_inner(pc, is_back_edge);
+    }
+
+    fn goto_inner(&mut self, pc: Pc, is_back_edge: bool) {
+        if self.state.frames.len() == 1 {
+            let liveness = &self.functions[&self.state.frames[0].function].liveness;
+            self.state.unfinished.retain(|header| *header != pc && liveness.loop_at(*header).is_some_and(|i| liveness.loops()[i].contains(pc)));
+        }
+        let key = self.key(pc);
+        if is_back_edge {
+            let exit = self.snapshot_at(pc, Reason::Swap);
+            self.b.poll(exit);
+        }
+        let args = self.live_words(&key);
+        match self.block_for(key) {
+            Some(block) => self.b.jump(block, args),
+            None => {
+                self.note_untyped(String::new(), Reason::TooManyVersions);
+                let exit = self.snapshot_at(pc, Reason::TooManyVersions);
+                self.b.exit(exit);
+            }
+        }
+    }
+
+    /// Ends the block with a branch to two operations of the executing frame.
+    fn branch_to(&mut self, cond: Value, if_true: Pc, if_false: Pc) {
+        let then_block = self.b.create_block();
+        let else_block = self.b.create_block();
+        self.b.branch(cond, (then_block, vec![]), (else_block, vec![]));
+        let state = self.state.clone();
+        self.b.switch_to(then_block);
+        self.goto(if_true);
+        self.state = state;
+        self.b.switch_to(else_block);
+        self.goto(if_false);
+    }
+
+    /// Ends the block with a branch; each side gives the operation's result its own content and goes on behind it.
+    fn fork_result(&mut self, cond: Value, dst: SlotIdx, if_true: Val, if_false: Val) -> Flow {
+        let then_block = self.b.create_block();
+        let else_block = self.b.create_block();
+        self.b.branch(cond, (then_block, vec![]), (else_block, vec![]));
+        let state = self.state.clone();
+        let next = Pc(self.pc.0 + 1);
+        self.b.switch_to(then_block);
+        self.state.set(dst, if_true);
+        self.goto_inner(next, false);
+        self.state = state;
+        self.b.switch_to(else_block);
+        self.state.set(dst, if_false);
+        self.goto_inner(next, false);
+        Flow::Done
+    }
+
+    fn key(&self, pc: Pc) -> Key {
+        let innermost = self.state.frames.len() - 1;
+        let live = self
+            .state
+            .frames
+            .iter()
+            .enumerate()
+            .map(|(i, frame)| {
+                let info = &self.functions[&frame.function];
+                let with_type = |slot: SlotIdx| {
+                    let ty = &frame.vals[slot.0 as usize].ty;
+                    (*ty != SlotType::Unbound).then(|| (slot, ty.clone()))
+                };
+                match frame.call {
+                    Some(call) if i != innermost => info.live_around_call(call).into_iter().filter_map(with_type).collect(),
+                    _ => info.liveness.live_before(pc).filter_map(with_type).collect(),
+                }
+            })
+            .collect();
+        let path = self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect();
+        Key { pc, path, unfinished: self.state.unfinished.clone(), live }
+    }
+
+    fn live_words(&self, key: &Key) -> Vec<Value> {
+        let mut words = Vec::new();
+        for (frame, live) in self.state.frames.iter().zip(&key.live) {
+            for (slot, _) in live {
+                words.extend(&frame.vals[slot.0 as usize].words);
+            }
+        }
+        words
+    }
+
+    fn block_for(&mut self, key: Key) -> Option<Block> {
+        if let Some(block) = self.blocks.get(&key) {
+            return Some(*block);
+        }
+        let n_versions = self.n_versions.entry((key.pc, key.path.clone())).or_insert(0);
+        *n_versions += 1;
+        // A loop over a tuple is unrolled, and each round is a version of its own.
+        let unrolled = key.live.iter().flatten().any(|(_, ty)| matches!(ty, SlotType::TupleIter(..)));
+        if *n_versions > MAX_VERSIONS && !(unrolled && *n_versions <= 64) {
+            return None;
+        }
+        let block = self.b.create_block();
+        for ty in key.machine_types() {
+            self.b.append_param(block, ty);
+        }
+        self.blocks.insert(key.clone(), block);
+        self.queue.push_back((key, block));
+        Some(block)
+    }
+
+    // ---- snapshots and guards
+
+    /// The exit before the operation being lowered.
+    fn exit_here(&mut self, reason: Reason) -> SnapshotId {
+        if let Some((_, exit)) = self.exits.iter().find(|(r, _)| *r == reason) {
+            return *exit;
+        }
+        let exit = self.snapshot_at(self.pc, reason);
+        self.exits.push((reason, exit));
+        exit
+    }
+
+    /// An exit to an operation of the executing frame, in the present state.
+    fn snapshot_at(&mut self, pc: Pc, reason: Reason) -> SnapshotId {
+        let innermost = self.state.frames.len() - 1;
+        let mut frames = Vec::with_capacity(innermost + 1);
+        for i in 0..=innermost {
+            let frame = self.state.frames[i].clone();
+            let info = &self.functions[&frame.function];
+            let (at, live): (Pc, Vec<SlotIdx>) = match frame.call {
+                Some(call) if i != innermost => (call, info.live_around_call(call)),
+                _ => (pc, info.liveness.live_before(pc).collect()),
+            };
+            let slots = live
+                .into_iter()
+                .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
+                .map(|slot| (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])))
+                .collect();
+            frames.push(FrameState { function: frame.function, pc: at, slots });
+        }
+        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
+    }
+
+    /// How to make a slot's content outside.
+    fn recipe(&mut self, function: u32, val: &Val) -> Recipe {
+        let words = &val.words;
+        match &val.ty {
+            SlotType::Unbound => Recipe::Unbound,
+            SlotType::None => Recipe::None,
+            SlotType::Bool => Recipe::Bool(words[0]),
+            SlotType::Int => Recipe::Int(words[0]),
+            SlotType::Int128 => Recipe::Int128(words[0]),
+            SlotType::Float => Recipe::Float(words[0]),
+            SlotType::Complex => Recipe::Complex(words[0], words[1]),
+            SlotType::Numpy(dtype) => Recipe::Numpy(*dtype, words[0], words.get(1).copied()),
+            SlotType::Array(..) => self.array_recipe(val),
+            SlotType::Tuple(_) => Recipe::Tuple(val.items().iter().map(|item| self.recipe(function, item)).collect()),
+            SlotType::Range => Recipe::Range(words[0], words[1], words[2]),
+            SlotType::RangeIter(_) => Recipe::RangeIter(words[0], words[1], words[2]),
+            SlotType::SeqIter(_) => {
+                let (seq, rest) = val.inner().expect("an iterator has a sequence");
+                Recipe::SeqIter(Box::new(self.recipe(function, &seq)), rest[0])
+            }
+            SlotType::TupleIter(_, position) => {
+                let items = val.items().iter().map(|item| self.recipe(function, item)).collect();
+                let index = self.b.i64(i64::from(*position));
+                Recipe::SeqIter(Box::new(Recipe::Tuple(items)), index)
+            }
+            SlotType::Enumerate(_) => {
+                let (iter, rest) = val.inner().expect("an enumerate has an iterator");
+                Recipe::Enumerate(rest[0], Box::new(self.recipe(function, &iter)))
+            }
+            SlotType::Zip(_, strict) => {
+                Recipe::Zip(val.items().iter().map(|item| self.recipe(function, item)).collect(), *strict)
+            }
+            SlotType::Slice(_) => {
+                let parts: Vec<Recipe> = val.items().iter().map(|item| self.recipe(function, item)).collect();
+                let [a, b, c]: [Recipe; 3] = parts.try_into().expect("a slice has three parts");
+                Recipe::Slice(Box::new([a, b, c]))
+            }
+            SlotType::Const(owner, index) if *owner == function => Recipe::Const(ConstIdx(*index)),
+            SlotType::Const(owner, index) => Recipe::Known(self.world.constant(*owner, *index)),
+            SlotType::Known(object) => Recipe::Known(*object),
+            SlotType::Method(_, name) => {
+                let (receiver, _) = val.inner().expect("a method has a receiver");
+                Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
+            }
+            SlotType::Opaque => Recipe::Keep,
+        }
+    }
+
+    fn array_recipe(&mut self, val: &Val) -> Recipe {
+        let parts = state::ArrayParts::of(val).expect("an array");
+        let owner = match parts.owner {
+            Owner::Entry(slot) | Owner::ViewOfEntry(slot) => Recipe::Entry(SlotIdx(slot)),
+            Owner::Known(object) | Owner::ViewOfKnown(object) => Recipe::Known(object),
+            Owner::Made | Owner::ViewOfMade => Recipe::Borrowed(parts.object.expect("a made array's object")),
+        };
+        match parts.owner {
+            Owner::Entry(_) | Owner::Known(_) | Owner::Made => owner,
+            _ => Recipe::View {
+                owner: Box::new(owner),
+                dtype: parts.ty.dtype,
+                data: parts.data,
+                strides: self.strides(&parts),
+                extents: parts.extents,
+            },
+        }
+    }
+
+    /// Leaves before the operation unless `cond`.
+    fn guard(&mut self, cond: Value, reason: Reason) {
+        let exit = self.exit_here(reason);
+        let cond = if self.stress { self.stressed(cond) } else { cond };
+        self.b.guard(cond, exit);
+    }
+
+    /// `cond`, but false when the context's stress counter reaches zero.
+    fn stressed(&mut self, cond: Value) -> Value {
+        let ctx = self.b.context();
+        let counter = self.b.load(Type::I64, ctx, flashpoint_ir::abi::offset::STRESS, Region::Context);
+        let one = self.b.i64(1);
+        let left = self.b.binary(BinaryOp::Isub, counter, one);
+        self.b.store(left, ctx, flashpoint_ir::abi::offset::STRESS, Region::Context);
+        let zero = self.b.i64(0);
+        let go_on = self.b.icmp(IntCC::Ne, left, zero);
+        self.b.binary(BinaryOp::And, cond, go_on)
+    }
+
+    /// Leaves before the operation if `cond`.
+    fn guard_not(&mut self, cond: Value, reason: Reason) {
+        let no = self.b.i1(false);
+        let ok = self.b.icmp(IntCC::Eq, cond, no);
+        self.guard(ok, reason);
+    }
+
+    /// The value of an integer made from a constant.
+    fn const_of(&self, value: Value) -> Option<i128> {
+        self.b.iconst_value(value)
+    }
+}
+
+impl FunctionInfo {
+    /// Headers of the loops around a loop's header, from the outermost in.
+    fn headers_around(&self, header: Pc) -> Vec<Pc> {
+        let loops = self.liveness.loops();
+        let mut around: Vec<&LoopInfo> = loops.iter().filter(|l| l.header != header && l.contains(header)).collect();
+        around.sort_by_key(|l| l.depth);
+        around.into_iter().map(|l| l.header).collect()
+    }
+
+    /// The slots of a frame that matter while one of its calls is under way.
+    fn live_around_call(&self, call: Pc) -> Vec<SlotIdx> {
+        let op = &self.generic.ops[call.0 as usize];
+        let mut gone = Vec::new();
+        op.for_each_write(|slot| gone.push(slot));
+        op.for_each_read(|slot| {
+            if self.generic.slots[slot.0 as usize].kind == SlotKind::Temp {
+                gone.push(slot);
+            }
+        });
+        let mut live: Vec<SlotIdx> = self.liveness.live_before(call).chain(self.liveness.live_before(Pc(call.0 + 1))).collect();
+        live.sort();
+        live.dedup();
+        live.retain(|slot| !gone.contains(slot));
+        live
+    }
+}

@@ -1,0 +1,206 @@
+//! The abstract state of the lowering: what every live slot holds, as typed values.
+
+use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::typed::{Type, Value};
+
+use super::types::{ArrayType, Layout, Owner, SlotType};
+
+/// A slot's content: its type, and the machine values that hold it ([`SlotType::machine_types`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Val {
+    /// What it is.
+    pub ty: SlotType,
+    /// The machine values.
+    pub words: Vec<Value>,
+}
+
+impl Val {
+    /// Nothing.
+    pub const UNBOUND: Val = Val { ty: SlotType::Unbound, words: Vec::new() };
+
+    /// A content of one machine value.
+    pub fn new(ty: SlotType, word: Value) -> Val {
+        Val { ty, words: vec![word] }
+    }
+
+    /// A content without machine values.
+    pub fn bare(ty: SlotType) -> Val {
+        Val { ty, words: Vec::new() }
+    }
+
+    /// `None`.
+    pub fn none() -> Val {
+        Val::bare(SlotType::None)
+    }
+
+    /// A Python `int`.
+    pub fn int(value: Value) -> Val {
+        Val::new(SlotType::Int, value)
+    }
+
+    /// A Python `float`.
+    pub fn float(value: Value) -> Val {
+        Val::new(SlotType::Float, value)
+    }
+
+    /// A Python `bool`.
+    pub fn bool(value: Value) -> Val {
+        Val::new(SlotType::Bool, value)
+    }
+
+    /// A Python `complex`.
+    pub fn complex(re: Value, im: Value) -> Val {
+        Val { ty: SlotType::Complex, words: vec![re, im] }
+    }
+
+    /// A tuple of contents.
+    pub fn tuple(items: Vec<Val>) -> Val {
+        let words = items.iter().flat_map(|item| item.words.iter().copied()).collect();
+        Val { ty: SlotType::Tuple(items.into_iter().map(|item| item.ty).collect()), words }
+    }
+
+    /// The only machine value.
+    pub fn word(&self) -> Value {
+        debug_assert_eq!(self.words.len(), 1);
+        self.words[0]
+    }
+
+    /// The contents that types describe, one after the other in `words`.
+    pub fn split(types: &[SlotType], words: &[Value]) -> Vec<Val> {
+        let mut at = 0;
+        types
+            .iter()
+            .map(|ty| {
+                let n = ty.machine_types().len();
+                at += n;
+                Val { ty: ty.clone(), words: words[at - n..at].to_vec() }
+            })
+            .collect()
+    }
+
+    /// The items of a tuple or zip.
+    pub fn items(&self) -> Vec<Val> {
+        match &self.ty {
+            SlotType::Tuple(types) | SlotType::Zip(types, _) | SlotType::TupleIter(types, _) => Val::split(types, &self.words),
+            SlotType::Slice(types) => Val::split(&types[..], &self.words),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The content inside an iterator or method, and the words after it.
+    pub fn inner(&self) -> Option<(Val, &[Value])> {
+        match &self.ty {
+            SlotType::SeqIter(inner) | SlotType::Enumerate(inner) | SlotType::Method(inner, _) => {
+                let n = inner.machine_types().len();
+                Some((Val { ty: (**inner).clone(), words: self.words[..n].to_vec() }, &self.words[n..]))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An array's parts as machine values.
+#[derive(Clone, Debug)]
+pub struct ArrayParts {
+    /// The type.
+    pub ty: ArrayType,
+    /// What keeps it alive.
+    pub owner: Owner,
+    /// Address of the first element.
+    pub data: Value,
+    /// Extent of each axis.
+    pub extents: Vec<Value>,
+    /// Byte strides, if they do not follow from the extents.
+    pub strides: Vec<Value>,
+    /// Address of the object, if it travels along.
+    pub object: Option<Value>,
+}
+
+impl ArrayParts {
+    /// The parts of an array's content.
+    pub fn of(val: &Val) -> Option<ArrayParts> {
+        let SlotType::Array(ty, owner) = val.ty else { return None };
+        let rank = ty.rank as usize;
+        let strided = if ty.layout == Layout::Strided { rank } else { 0 };
+        Some(ArrayParts {
+            ty,
+            owner,
+            data: val.words[0],
+            extents: val.words[1..1 + rank].to_vec(),
+            strides: val.words[1 + rank..1 + rank + strided].to_vec(),
+            object: owner.has_object_word().then(|| val.words[1 + rank + strided]),
+        })
+    }
+
+    /// The content made of these parts.
+    pub fn into_val(self) -> Val {
+        let mut words = vec![self.data];
+        words.extend(&self.extents);
+        words.extend(&self.strides);
+        words.extend(self.object);
+        Val { ty: SlotType::Array(self.ty, self.owner), words }
+    }
+}
+
+/// One generic frame of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameVals {
+    /// Number of the function in the version's table.
+    pub function: u32,
+    /// In every frame but the innermost: the call under way.
+    pub call: Option<Pc>,
+    /// Every slot.
+    pub vals: Vec<Val>,
+}
+
+/// What is known before an operation: the frames from the outermost in, and which loops still run the iteration in which
+/// they were entered by on-stack replacement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Frames; the last one is executing.
+    pub frames: Vec<FrameVals>,
+    /// Headers of enclosing loops of the outermost frame that have not come round since entry.
+    pub unfinished: Vec<Pc>,
+}
+
+/// What makes two arrivals at an operation share one block: position, inline path and the types of live slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The operation.
+    pub pc: Pc,
+    /// Function and call of each frame.
+    pub path: Vec<(u32, Option<Pc>)>,
+    /// See [`State::unfinished`].
+    pub unfinished: Vec<Pc>,
+    /// Live slots of each frame with their types.
+    pub live: Vec<Vec<(SlotIdx, SlotType)>>,
+}
+
+impl Key {
+    /// Machine types of the block's parameters.
+    pub fn machine_types(&self) -> Vec<Type> {
+        self.live.iter().flatten().flat_map(|(_, ty)| ty.machine_types()).collect()
+    }
+}
+
+impl State {
+    /// The executing frame.
+    pub fn frame(&self) -> &FrameVals {
+        self.frames.last().expect("a state has a frame")
+    }
+
+    /// The executing frame.
+    pub fn frame_mut(&mut self) -> &mut FrameVals {
+        self.frames.last_mut().expect("a state has a frame")
+    }
+
+    /// The content of a slot of the executing frame.
+    pub fn get(&self, slot: SlotIdx) -> Val {
+        self.frame().vals[slot.0 as usize].clone()
+    }
+
+    /// Puts a content into a slot of the executing frame.
+    pub fn set(&mut self, slot: SlotIdx, val: Val) {
+        self.frame_mut().vals[slot.0 as usize] = val;
+    }
+}

@@ -1,0 +1,168 @@
+//! What the lowering may ask about the world outside the function: globals, known callables, other units.
+
+use flashpoint_ir::generic::{Const, GenericFunction, Pc};
+use flashpoint_ir::typed::{LibFunc, UnitRef};
+use std::sync::Arc;
+
+use super::types::{ArrayType, SlotType};
+
+/// A host object as the lowering sees it. Asking for one makes the version depend on the name staying bound to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// Its number in the version's table of objects.
+    pub object: u32,
+    /// What the lowering can do with it.
+    pub kind: KnownKind,
+}
+
+/// What the lowering can do with a known object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KnownKind {
+    /// A number, `None`, or a bool: its value may be used.
+    Value(Const),
+    /// A NumPy array.
+    Array(ArrayType),
+    /// A callable whose meaning the lowering knows.
+    Builtin(Builtin),
+    /// A Python function that may be inlined or called.
+    Function,
+    /// A module, class or anything else.
+    Object,
+}
+
+/// A callable whose meaning the lowering knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Builtin {
+    Range,
+    Len,
+    Abs,
+    Min,
+    Max,
+    Int,
+    Float,
+    Bool,
+    Complex,
+    Round,
+    Divmod,
+    Pow,
+    Sum,
+    Enumerate,
+    Zip,
+    Isinstance,
+    /// A class of exceptions: its call makes a value to raise.
+    Exception,
+    /// A function of `math`.
+    Math(MathFunc),
+    /// A function of `cmath`, by name, one complex operand.
+    Cmath(CmathFunc),
+    /// A NumPy scalar type, called to convert: `np.int32(x)`.
+    NumpyType(flashpoint_ir::dtype::DType),
+    /// A NumPy function on scalars.
+    Numpy(NumpyFunc),
+    /// A NumPy function that makes an array.
+    NumpyMake(NumpyMake),
+}
+
+/// Functions of `math` with a typed lowering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum MathFunc {
+    /// One or two floats through libm, with CPython's domain and range checks.
+    Lib(LibFunc),
+    Sqrt,
+    Fabs,
+    Floor,
+    Ceil,
+    Trunc,
+    Copysign,
+    Isnan,
+    Isinf,
+    Isfinite,
+    Degrees,
+    Radians,
+    Isqrt,
+    Gcd,
+    Hypot,
+    Log,
+}
+
+/// Functions of `cmath` with a typed lowering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum CmathFunc {
+    Isnan,
+    Isinf,
+    Isfinite,
+}
+
+/// NumPy functions of scalars with a typed lowering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum NumpyFunc {
+    Sqrt,
+    Absolute,
+    Floor,
+    Ceil,
+    Trunc,
+    Isnan,
+    Isinf,
+    Isfinite,
+    Minimum,
+    Maximum,
+    Lib(LibFunc),
+}
+
+/// NumPy functions that make arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum NumpyMake {
+    Empty,
+    Zeros,
+    Ones,
+    Full,
+    Arange,
+    Linspace,
+    EmptyLike,
+    ZerosLike,
+    OnesLike,
+    FullLike,
+}
+
+/// What tier 0 has seen at an operation, and what compiled code has learnt by leaving there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Feedback {
+    /// The result of the integer operation did not fit 64 bits.
+    pub widen: bool,
+    /// Nor 128 bits: the operation is left to tier 0.
+    pub big: bool,
+    /// The guards of this operation failed too often: the operation is left to tier 0.
+    pub give_up: bool,
+}
+
+/// The type of a register result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Callee {
+    /// The unit to call.
+    pub unit: UnitRef,
+    /// What it promises to return in a register.
+    pub result: SlotType,
+}
+
+/// Answers of the engine and the host. `function` numbers index the version's table of functions; 0 is the outermost.
+pub trait World {
+    /// The value of a global (or builtin) name as `function` sees it now.
+    fn global(&mut self, function: u32, name: &str) -> Option<Known>;
+    /// The content of a free variable of `function`.
+    fn free_variable(&mut self, function: u32, name: &str) -> Option<Known>;
+    /// An attribute of a known object (a module's function, say).
+    fn attribute(&mut self, object: u32, name: &str) -> Option<Known>;
+    /// The body of a known function, entered into the version's table of functions; with default values of its parameters.
+    fn function_body(&mut self, object: u32) -> Option<(u32, Arc<GenericFunction>, Vec<Option<Known>>)>;
+    /// The number in the table of objects of a constant of a function.
+    fn constant(&mut self, function: u32, index: u32) -> u32;
+    /// A unit for a known function with these argument types, whose result type is known.
+    fn callee(&mut self, object: u32, args: &[SlotType]) -> Option<Callee>;
+    /// What has been learnt about an operation.
+    fn feedback(&self, function: u32, pc: Pc) -> Feedback;
+}
