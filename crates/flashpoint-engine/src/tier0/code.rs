@@ -1,0 +1,297 @@
+//! The compact form that tier 0 runs: one 16-byte operation per operation of the generic form, at the same index.
+//!
+//! Operations with a fast path are decoded; all others are `Host` and run from the generic form itself. Where a sequence is
+//! common (constant operand, result moved to a local, comparison that decides a branch), the first operation of the
+//! sequence does the work of all; the others stay in their places, so that every [`Pc`] remains a resume point.
+//!
+//! Invariants, kept by `lower`: every register is below the frame's length; every target is an index into `ops`; a
+//! backward edge goes through a `JumpBack`, which alone counts.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use flashpoint_ir::generic::{ConstIdx, GenericFunction, Pc, SlotIdx, SlotKind};
+use flashpoint_ir::slot::Slot;
+
+use super::lower;
+use super::profile::Profile;
+
+/// A register: a slot of the function, or a constant behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reg(u32);
+
+impl Reg {
+    #[inline(always)]
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What an [`Op`] does. Comments give the operands `a`, `b`, `c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum OpCode {
+    /// As the generic form says; takes more than the fast path is worth.
+    Host,
+    /// dst, constant.
+    Const,
+    /// dst, src.
+    Move,
+    /// slot.
+    CheckBound,
+    // dst, lhs, rhs: binary and in-place operators, in the order of `BinOp`.
+    Add,
+    Sub,
+    Mul,
+    TrueDiv,
+    FloorDiv,
+    Mod,
+    Pow,
+    LShift,
+    RShift,
+    And,
+    Or,
+    Xor,
+    MatMul,
+    /// dst, src, operator (`UnOp`).
+    Unary,
+    // dst, lhs, rhs: in the order of `CmpOp`.
+    Lt,
+    Le,
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Is,
+    IsNot,
+    In,
+    NotIn,
+    // target, lhs, rhs: goes to the target if false (with `IF_TRUE`: if true), else to the next operation.
+    BranchLt,
+    BranchLe,
+    BranchEq,
+    BranchNe,
+    BranchGt,
+    BranchGe,
+    BranchIs,
+    BranchIsNot,
+    BranchIn,
+    BranchNotIn,
+    /// target.
+    Jump,
+    /// target, index of the loop, position of the operation that jumps.
+    JumpBack,
+    /// cond, if true, if false.
+    Branch,
+    /// dst, iterator, exhausted.
+    ForNext,
+    /// src.
+    Return,
+}
+
+/// What is known of an operation's operands.
+pub(super) mod flag {
+    /// The `b` operand is consumed.
+    pub const B_TEMP: u8 = 1;
+    /// The `c` operand is consumed.
+    pub const C_TEMP: u8 = 2;
+    /// What `dst` holds must be released: it is no temporary.
+    pub const DROP_DST: u8 = 4;
+    /// The operator is in-place.
+    pub const IN_PLACE: u8 = 8;
+    /// Branches if the comparison is true.
+    pub const IF_TRUE: u8 = 16;
+}
+
+/// One operation of the compact form.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Op {
+    pub(super) code: OpCode,
+    pub(super) flags: u8,
+    /// The operation that raises, if one does, is this many places on.
+    pub(super) fault: u8,
+    /// The next operation is this many places on.
+    pub(super) next: u8,
+    a: u32,
+    b: u32,
+    c: u32,
+}
+
+const _: () = assert!(size_of::<Op>() == 16);
+
+impl Op {
+    pub(super) fn new(code: OpCode, a: u32, b: u32, c: u32) -> Op {
+        Op { code, flags: 0, fault: 0, next: 1, a, b, c }
+    }
+
+    pub(super) fn with_flag(mut self, flag: u8, set: bool) -> Op {
+        if set {
+            self.flags |= flag;
+        } else {
+            self.flags &= !flag;
+        }
+        self
+    }
+
+    /// The operands as lowering edits them.
+    pub(super) fn operands_mut(&mut self) -> [&mut u32; 3] {
+        [&mut self.a, &mut self.b, &mut self.c]
+    }
+
+    #[inline(always)]
+    pub(super) fn reg_a(&self) -> Reg {
+        Reg(self.a)
+    }
+
+    #[inline(always)]
+    pub(super) fn reg_b(&self) -> Reg {
+        Reg(self.b)
+    }
+
+    #[inline(always)]
+    pub(super) fn reg_c(&self) -> Reg {
+        Reg(self.c)
+    }
+
+    #[inline(always)]
+    pub(super) fn a(&self) -> usize {
+        self.a as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn b(&self) -> usize {
+        self.b as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn c(&self) -> usize {
+        self.c as usize
+    }
+}
+
+/// A loop: its header and its counter.
+#[derive(Debug)]
+pub struct Loop {
+    /// The target of the back edges.
+    pub header: Pc,
+    /// Back edges left until [`super::Hooks::on_back_edge`] is asked.
+    pub(super) counter: AtomicU32,
+}
+
+impl Loop {
+    /// Sets the number of back edges until the hook is asked; at least 1.
+    pub fn arm(&self, trips: u32) {
+        self.counter.store(trips.max(1), Ordering::Relaxed);
+    }
+
+    /// Back edges left.
+    pub fn remaining(&self) -> u32 {
+        self.counter.load(Ordering::Relaxed)
+    }
+}
+
+/// A handler, and what its entry drops.
+#[derive(Debug)]
+pub(super) struct Protected {
+    pub(super) start: Pc,
+    pub(super) end: Pc,
+    pub(super) target: Pc,
+    pub(super) dead: Box<[SlotIdx]>,
+}
+
+/// Why a generic function cannot be loaded: it breaks an invariant of its form. A defect of the front end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// The operation.
+    pub pc: Pc,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "operation {}: {}", self.pc.0, self.what)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// A loaded function. Shared by all threads and all closures of the same definition.
+#[derive(Debug)]
+pub struct Code {
+    pub(super) generic: Arc<GenericFunction>,
+    pub(super) ops: Box<[Op]>,
+    /// The constants behind the slots.
+    pub(super) constants: Box<[Slot]>,
+    /// Where each unboxed constant is.
+    pub(super) constant_regs: Box<[Option<u32>]>,
+    pub(super) is_temp: Box<[bool]>,
+    pub(super) handlers: Box<[Protected]>,
+    pub(super) loops: Box<[Loop]>,
+    pub(super) profile: Profile,
+    pub(super) free_slots: Range<usize>,
+}
+
+impl Code {
+    /// Loads a function. Each loop's hook is asked after `trips` back edges.
+    pub fn load(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, LoadError> {
+        lower::lower(generic, trips)
+    }
+
+    /// The function in generic form.
+    pub fn generic(&self) -> &Arc<GenericFunction> {
+        &self.generic
+    }
+
+    /// Number of slots of the function.
+    pub fn n_slots(&self) -> usize {
+        self.generic.slots.len()
+    }
+
+    /// The loops, in the order of their headers.
+    pub fn loops(&self) -> &[Loop] {
+        &self.loops
+    }
+
+    /// What was seen.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The slots of the closure's cells.
+    pub fn free_slots(&self) -> Range<usize> {
+        self.free_slots.clone()
+    }
+
+    /// The value of a constant that a slot holds unboxed.
+    pub fn constant(&self, value: ConstIdx) -> Option<Slot> {
+        let reg = self.constant_regs[value.0 as usize]?;
+        Some(self.constants[reg as usize - self.n_slots()])
+    }
+
+    pub(super) fn constants(&self) -> &[Slot] {
+        &self.constants
+    }
+
+    pub(super) fn is_temp(&self, slot: SlotIdx) -> bool {
+        self.is_temp[slot.0 as usize]
+    }
+
+    pub(super) fn kind(&self, slot: SlotIdx) -> SlotKind {
+        self.generic.slots[slot.0 as usize].kind
+    }
+
+    /// A register for a slot of the generic form, which `lower` has checked.
+    #[inline(always)]
+    pub(super) fn reg(&self, slot: SlotIdx) -> Reg {
+        debug_assert!((slot.0 as usize) < self.n_slots());
+        Reg(slot.0)
+    }
+
+    /// The innermost handler that protects `pc`.
+    pub(super) fn handler_of(&self, pc: Pc) -> Option<&Protected> {
+        self.handlers.iter().find(|h| h.start <= pc && pc < h.end)
+    }
+}

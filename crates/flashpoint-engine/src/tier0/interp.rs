@@ -1,0 +1,615 @@
+//! The interpreter's loop: the fast paths, jumps, back edges, and the way to handlers.
+//!
+//! Invariants: an operation that raises has changed no slot but those it consumed; what a consumed temporary owned is
+//! released and the slot made unbound, but a consumed number stays where it is, since it owns nothing. On every way out
+//! but [`Outcome::Left`] all slots are released.
+
+use std::sync::atomic::Ordering;
+
+use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
+use flashpoint_ir::slot::{Slot, Tag};
+
+use super::arith;
+use super::code::{Code, Op, OpCode, Reg, flag};
+use super::frame::{Frame, Registers};
+use super::operators;
+use crate::host::{Host, HostResult, Raised};
+
+/// Where [`run`] begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Before this operation.
+    At(Pc),
+    /// A host exception is pending; it is raised by this operation, which gets a traceback entry unless it is a `Reraise`.
+    Raise(Pc),
+    /// The call at `pc` was made elsewhere and gave `result` (owned): it goes to the call's `dst`, and the run goes on after
+    /// it. Operands of the call that are still in their slots are released.
+    AfterCall {
+        /// The call.
+        pc: Pc,
+        /// What it gave.
+        result: Slot,
+    },
+}
+
+impl Entry {
+    /// The beginning of the function.
+    pub const START: Entry = Entry::At(Pc(0));
+}
+
+/// How [`run`] ends, other than by an exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<E> {
+    /// The function returned; all slots are released.
+    Returned(Slot),
+    /// The hook left at a back edge: the frame stands before `header`.
+    Left {
+        /// The loop's header.
+        header: Pc,
+        /// What the hook said.
+        exit: E,
+    },
+}
+
+/// What a hook decides at a back edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackEdge<E> {
+    /// Stay in tier 0, and ask again after `trips` more back edges of this loop.
+    Continue {
+        /// At least 1.
+        trips: u32,
+    },
+    /// Leave; `run` ends with [`Outcome::Left`].
+    Leave(E),
+}
+
+/// What the engine does at back edges.
+pub trait Hooks<H: Host> {
+    /// What a leaving hook passes to whoever called [`run`].
+    type Exit;
+
+    /// Whether the thread is asked for attention. Read at every back edge; if so, the host is polled.
+    #[inline(always)]
+    fn poll_requested(&self) -> bool {
+        false
+    }
+
+    /// The counter of `code.loops()[loop_index]` has run out. The host has just been polled; the frame stands before the
+    /// loop's header. The frame's slots may be changed as deoptimisation does.
+    fn on_back_edge(
+        &mut self,
+        host: &mut H,
+        code: &Code,
+        loop_index: usize,
+        frame: &mut Frame,
+    ) -> BackEdge<Self::Exit>;
+}
+
+/// Stays in tier 0 for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHooks;
+
+/// No value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Never {}
+
+/// Back edges between polls when no hook says otherwise.
+const TRIPS_BETWEEN_POLLS: u32 = 1000;
+
+impl<H: Host> Hooks<H> for NoHooks {
+    type Exit = Never;
+
+    fn on_back_edge(&mut self, _: &mut H, _: &Code, _: usize, _: &mut Frame) -> BackEdge<Never> {
+        BackEdge::Continue { trips: TRIPS_BETWEEN_POLLS }
+    }
+}
+
+/// Runs `code` in `frame` until it returns, raises, or a hook leaves. Recursion and the host's frame are the caller's.
+pub fn run<H: Host, K: Hooks<H>>(
+    code: &Code,
+    function: &H::Function,
+    frame: &mut Frame,
+    host: &mut H,
+    hooks: &mut K,
+    entry: Entry,
+) -> HostResult<Outcome<K::Exit>> {
+    let registers = frame.registers(code);
+    let mut machine = Machine { code, function, host, registers };
+    let mut start = match entry {
+        Entry::At(pc) => Ok(pc.0 as usize),
+        Entry::Raise(pc) => Err((pc, machine.fault_of(pc))),
+        Entry::AfterCall { pc, result } => {
+            machine.finish_call(pc, result);
+            Ok(pc.0 as usize + 1)
+        }
+    };
+    loop {
+        let stop = match start {
+            Ok(pc) => machine.execute(frame, hooks, pc),
+            Err((pc, fault)) => Stop::Fault(pc, fault),
+        };
+        match stop {
+            Stop::Returned(value) => {
+                frame.release(machine.host);
+                return Ok(Outcome::Returned(value));
+            }
+            Stop::Left(header, exit) => return Ok(Outcome::Left { header, exit }),
+            Stop::Fault(pc, fault) => match machine.unwind(pc, fault) {
+                Some(target) => start = Ok(target.0 as usize),
+                None => {
+                    frame.release(machine.host);
+                    return Err(Raised);
+                }
+            },
+        }
+    }
+}
+
+/// Runs the one operation at `pc`, which must not be a jump, branch, `ForNext` or `Return`; for compiled code that leaves
+/// single operations to tier 0. If it raises, the exception has no traceback entry of this frame yet: going on with
+/// [`Entry::Raise`] adds it.
+pub fn step<H: Host>(
+    code: &Code,
+    function: &H::Function,
+    frame: &mut Frame,
+    host: &mut H,
+    pc: Pc,
+) -> HostResult<()> {
+    let registers = frame.registers(code);
+    Machine { code, function, host, registers }.exec(pc).map_err(|_| Raised)
+}
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It raised: the traceback gets an entry.
+    Raised,
+    /// It raised again what was raised before: the traceback stays.
+    RaisedAgain,
+}
+
+impl From<Raised> for Fault {
+    fn from(_: Raised) -> Fault {
+        Fault::Raised
+    }
+}
+
+enum Stop<E> {
+    Returned(Slot),
+    Left(Pc, E),
+    Fault(Pc, Fault),
+}
+
+/// One activation, as the operations see it.
+pub(super) struct Machine<'a, H: Host> {
+    pub(super) code: &'a Code,
+    pub(super) function: &'a H::Function,
+    pub(super) host: &'a mut H,
+    pub(super) registers: Registers,
+}
+
+/// An operator on two numbers of one machine type; else off the fast path. The integer form gives an `Option`: `None` is
+/// left to the slow path as well.
+macro_rules! arithmetic {
+    ($self:ident, $op:ident, $pc:ident, $binop:expr, |$a:ident, $b:ident| $int:expr $(, |$x:ident, $y:ident| $float:expr)?) => {{
+        let (lhs, rhs) = ($self.registers.get($op.reg_b()), $self.registers.get($op.reg_c()));
+        'done: {
+            if lhs.tag == Tag::Int && rhs.tag == Tag::Int {
+                let ($a, $b) = (lhs.as_i64(), rhs.as_i64());
+                if let Some(value) = $int {
+                    $self.write($op, Slot::int(value));
+                    break 'done;
+                }
+            }
+            $(else if lhs.tag == Tag::Float && rhs.tag == Tag::Float {
+                let ($x, $y) = (lhs.as_f64(), rhs.as_f64());
+                if let Some(value) = $float {
+                    $self.write($op, Slot::float(value));
+                    break 'done;
+                }
+            })?
+            if let Err(fault) = $self.binary_slow($op, $pc, $binop) {
+                return fault_at($op, $pc, fault);
+            }
+        }
+        $pc += usize::from($op.next);
+    }};
+}
+
+/// Whether a comparison of two numbers of one machine type holds; else off the fast path.
+macro_rules! comparison {
+    ($self:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt, $int:ident, $float:ident) => {{
+        let ($int, $float) = ($self.registers.get($op.reg_b()), $self.registers.get($op.reg_c()));
+        if $int.tag == Tag::Int && $float.tag == Tag::Int {
+            Some($int.as_i64() $operator $float.as_i64())
+        } else if $int.tag == Tag::Float && $float.tag == Tag::Float {
+            Some($int.as_f64() $operator $float.as_f64())
+        } else {
+            None
+        }
+    }};
+}
+
+macro_rules! compare {
+    ($self:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt) => {{
+        match comparison!($self, $op, $pc, $cmp, $operator, lhs, rhs) {
+            Some(value) => $self.write($op, Slot::bool(value)),
+            None => {
+                if let Err(fault) = $self.compare_slow($op, $pc, $cmp) {
+                    return fault_at($op, $pc, fault);
+                }
+            }
+        }
+        $pc += usize::from($op.next);
+    }};
+}
+
+macro_rules! compare_and_branch {
+    ($self:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt) => {{
+        let value = match comparison!($self, $op, $pc, $cmp, $operator, lhs, rhs) {
+            Some(value) => value,
+            None => match $self.compare_truth($op, $pc, $cmp) {
+                Ok(value) => value,
+                Err((pc, fault)) => return Stop::Fault(pc, fault),
+            },
+        };
+        let next = $pc + usize::from($op.next);
+        $pc = if value == ($op.flags & flag::IF_TRUE != 0) { $op.a() } else { next };
+    }};
+}
+
+impl<H: Host> Machine<'_, H> {
+    fn execute<K: Hooks<H>>(&mut self, frame: &mut Frame, hooks: &mut K, mut pc: usize) -> Stop<K::Exit> {
+        let ops = &self.code.ops;
+        loop {
+            let op = &ops[pc];
+            match op.code {
+                OpCode::Host => {
+                    if let Err(fault) = self.exec(Pc(pc as u32)) {
+                        return Stop::Fault(Pc(pc as u32), fault);
+                    }
+                    pc += 1;
+                }
+                OpCode::Const => {
+                    self.write(op, self.registers.get(op.reg_b()));
+                    pc += 1;
+                }
+                OpCode::Move => {
+                    let value = self.registers.get(op.reg_b());
+                    if value.owns() {
+                        self.move_owned(op, value);
+                    } else {
+                        self.write(op, value);
+                    }
+                    pc += 1;
+                }
+                OpCode::CheckBound => {
+                    if self.registers.get(op.reg_a()).tag == Tag::Unbound {
+                        return self.unbound(pc);
+                    }
+                    pc += 1;
+                }
+
+                OpCode::Add => arithmetic!(self, op, pc, BinOp::Add, |a, b| a.checked_add(b), |x, y| Some(x + y)),
+                OpCode::Sub => arithmetic!(self, op, pc, BinOp::Sub, |a, b| a.checked_sub(b), |x, y| Some(x - y)),
+                OpCode::Mul => arithmetic!(self, op, pc, BinOp::Mul, |a, b| a.checked_mul(b), |x, y| Some(x * y)),
+                OpCode::TrueDiv => {
+                    arithmetic!(self, op, pc, BinOp::TrueDiv, |_a, _b| None, |x, y| (y != 0.0).then(|| x / y))
+                }
+                OpCode::FloorDiv => arithmetic!(
+                    self,
+                    op,
+                    pc,
+                    BinOp::FloorDiv,
+                    |a, b| (b != 0 && b != -1).then(|| arith::floor_div_i64(a, b)),
+                    |x, y| (y != 0.0).then(|| arith::float_floor_div(x, y))
+                ),
+                OpCode::Mod => arithmetic!(
+                    self,
+                    op,
+                    pc,
+                    BinOp::Mod,
+                    |a, b| (b != 0).then(|| arith::floor_mod_i64(a, b)),
+                    |x, y| (y != 0.0).then(|| arith::float_mod(x, y))
+                ),
+                OpCode::LShift => arithmetic!(self, op, pc, BinOp::LShift, |a, b| {
+                    let shifted = a.wrapping_shl(b as u32);
+                    ((0..64).contains(&b) && shifted >> b as u32 == a).then_some(shifted)
+                }),
+                OpCode::RShift => {
+                    arithmetic!(self, op, pc, BinOp::RShift, |a, b| (b >= 0).then(|| a >> b.min(63)))
+                }
+                OpCode::And => arithmetic!(self, op, pc, BinOp::And, |a, b| Some(a & b)),
+                OpCode::Or => arithmetic!(self, op, pc, BinOp::Or, |a, b| Some(a | b)),
+                OpCode::Xor => arithmetic!(self, op, pc, BinOp::Xor, |a, b| Some(a ^ b)),
+                OpCode::Pow | OpCode::MatMul => {
+                    let operator = if op.code == OpCode::Pow { BinOp::Pow } else { BinOp::MatMul };
+                    if let Err(fault) = self.binary_slow(op, pc, operator) {
+                        return fault_at(op, pc, fault);
+                    }
+                    pc += usize::from(op.next);
+                }
+                OpCode::Unary => {
+                    if let Err(fault) = self.unary(op, pc) {
+                        return fault_at(op, pc, fault);
+                    }
+                    pc += usize::from(op.next);
+                }
+
+                OpCode::Lt => compare!(self, op, pc, CmpOp::Lt, <),
+                OpCode::Le => compare!(self, op, pc, CmpOp::Le, <=),
+                OpCode::Eq => compare!(self, op, pc, CmpOp::Eq, ==),
+                OpCode::Ne => compare!(self, op, pc, CmpOp::Ne, !=),
+                OpCode::Gt => compare!(self, op, pc, CmpOp::Gt, >),
+                OpCode::Ge => compare!(self, op, pc, CmpOp::Ge, >=),
+                OpCode::Is | OpCode::IsNot | OpCode::In | OpCode::NotIn => {
+                    if let Err(fault) = self.compare_slow(op, pc, other_comparison(op.code)) {
+                        return fault_at(op, pc, fault);
+                    }
+                    pc += usize::from(op.next);
+                }
+                OpCode::BranchLt => compare_and_branch!(self, op, pc, CmpOp::Lt, <),
+                OpCode::BranchLe => compare_and_branch!(self, op, pc, CmpOp::Le, <=),
+                OpCode::BranchEq => compare_and_branch!(self, op, pc, CmpOp::Eq, ==),
+                OpCode::BranchNe => compare_and_branch!(self, op, pc, CmpOp::Ne, !=),
+                OpCode::BranchGt => compare_and_branch!(self, op, pc, CmpOp::Gt, >),
+                OpCode::BranchGe => compare_and_branch!(self, op, pc, CmpOp::Ge, >=),
+                OpCode::BranchIs | OpCode::BranchIsNot | OpCode::BranchIn | OpCode::BranchNotIn => {
+                    match self.compare_truth(op, pc, other_comparison(op.code)) {
+                        Ok(value) if value == (op.flags & flag::IF_TRUE != 0) => pc = op.a(),
+                        Ok(_) => pc += usize::from(op.next),
+                        Err((pc, fault)) => return Stop::Fault(pc, fault),
+                    }
+                }
+
+                OpCode::Jump => pc = op.a(),
+                OpCode::JumpBack => {
+                    let counter = &self.code.loops[op.b()].counter;
+                    let left = counter.load(Ordering::Relaxed);
+                    if left > 1 && !hooks.poll_requested() {
+                        counter.store(left - 1, Ordering::Relaxed);
+                    } else if let Some(stop) = self.back_edge(frame, hooks, op, left) {
+                        return stop;
+                    }
+                    pc = op.a();
+                }
+                OpCode::Branch => {
+                    let cond = self.registers.get(op.reg_a());
+                    let value = match cond.tag {
+                        Tag::Bool | Tag::Int => cond.a != 0,
+                        _ => match self.truth(pc, op.reg_a()) {
+                            Ok(value) => value,
+                            Err(fault) => return Stop::Fault(Pc(pc as u32), fault),
+                        },
+                    };
+                    pc = if value { op.b() } else { op.c() };
+                }
+                OpCode::ForNext => {
+                    let mut iter = self.registers.get(op.reg_b());
+                    if iter.tag == Tag::RangeIter {
+                        if iter.b == 0 {
+                            pc = op.c();
+                            continue;
+                        }
+                        let value = Slot::int(iter.as_i64());
+                        iter.a = iter.a.wrapping_add(i64::from(iter.aux as i32) as u64);
+                        iter.b -= 1;
+                        self.registers.put(op.reg_b(), iter);
+                        self.write(op, value);
+                        pc += 1;
+                    } else {
+                        match self.next_value(op, pc) {
+                            Ok(true) => pc += 1,
+                            Ok(false) => pc = op.c(),
+                            Err(fault) => return Stop::Fault(Pc(pc as u32), fault),
+                        }
+                    }
+                }
+                OpCode::Return => {
+                    let value = self.registers.get(op.reg_a());
+                    self.registers.put(op.reg_a(), Slot::UNBOUND);
+                    return Stop::Returned(value);
+                }
+            }
+        }
+    }
+
+    /// Writes the result of `op`, an owned slot.
+    #[inline(always)]
+    fn write(&mut self, op: &Op, value: Slot) {
+        if op.flags & flag::DROP_DST != 0 {
+            let old = self.registers.get(op.reg_a());
+            if old.owns() {
+                return self.replace(op.reg_a(), old, value);
+            }
+        }
+        self.registers.put(op.reg_a(), value);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn replace(&mut self, dst: Reg, old: Slot, value: Slot) {
+        self.registers.put(dst, value);
+        self.host.release(old);
+    }
+
+    #[inline(never)]
+    fn move_owned(&mut self, op: &Op, value: Slot) {
+        if op.flags & flag::B_TEMP != 0 {
+            self.registers.put(op.reg_b(), Slot::UNBOUND);
+        } else {
+            self.host.retain(&value);
+        }
+        self.write(op, value);
+    }
+
+    /// Releases what a consumed operand owned, and ends it.
+    #[inline]
+    fn consume_reg(&mut self, consumed: bool, reg: Reg, value: Slot) {
+        if consumed && value.owns() {
+            self.registers.put(reg, Slot::UNBOUND);
+            self.host.release(value);
+        }
+    }
+
+    /// Ends the operands of a two-operand operation.
+    #[inline]
+    fn consume_operands(&mut self, op: &Op, lhs: Slot, rhs: Slot) {
+        self.consume_reg(op.flags & flag::B_TEMP != 0, op.reg_b(), lhs);
+        self.consume_reg(op.flags & flag::C_TEMP != 0, op.reg_c(), rhs);
+    }
+
+    #[inline(never)]
+    fn binary_slow(&mut self, op: &Op, pc: usize, operator: BinOp) -> Result<(), Fault> {
+        let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
+        let value = self.binary_value(fault_pc(op, pc), operator, op.flags & flag::IN_PLACE != 0, &lhs, &rhs)?;
+        self.consume_operands(op, lhs, rhs);
+        self.write(op, value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn unary(&mut self, op: &Op, pc: usize) -> Result<(), Fault> {
+        const OPERATORS: [UnOp; 4] = [UnOp::Neg, UnOp::Pos, UnOp::Invert, UnOp::Not];
+        let operand = self.registers.get(op.reg_b());
+        let value = self.unary_value(fault_pc(op, pc), OPERATORS[op.c()], &operand)?;
+        self.consume_reg(op.flags & flag::B_TEMP != 0, op.reg_b(), operand);
+        self.write(op, value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn compare_slow(&mut self, op: &Op, pc: usize, operator: CmpOp) -> Result<(), Fault> {
+        let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
+        let value = self.compare_value(fault_pc(op, pc), operator, &lhs, &rhs)?;
+        self.consume_operands(op, lhs, rhs);
+        self.write(op, value);
+        Ok(())
+    }
+
+    /// A comparison and the branch after it. Says which of the two raised.
+    #[inline(never)]
+    fn compare_truth(&mut self, op: &Op, pc: usize, operator: CmpOp) -> Result<bool, (Pc, Fault)> {
+        let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
+        let at = fault_pc(op, pc);
+        let value = self.compare_value(at, operator, &lhs, &rhs).map_err(|raised| (at, raised.into()))?;
+        self.consume_operands(op, lhs, rhs);
+        if let Some(value) = operators::truth(&value) {
+            return Ok(value);
+        }
+        let branch = Pc(at.0 + 1);
+        self.host.set_position(branch);
+        let truth = self.host.truth(&value);
+        self.host.release(value);
+        truth.map_err(|raised| (branch, raised.into()))
+    }
+
+    /// The truth of a branch's condition, which is consumed if it is a temporary.
+    #[inline(never)]
+    fn truth(&mut self, pc: usize, reg: Reg) -> Result<bool, Fault> {
+        let cond = self.registers.get(reg);
+        if let Some(value) = operators::truth(&cond) {
+            return Ok(value);
+        }
+        self.host.set_position(Pc(pc as u32));
+        let value = self.host.truth(&cond)?;
+        self.consume_reg(self.code.is_temp[reg.index()], reg, cond);
+        Ok(value)
+    }
+
+    /// `ForNext` over anything but a range: whether there was a value.
+    #[inline(never)]
+    fn next_value(&mut self, op: &Op, pc: usize) -> Result<bool, Fault> {
+        let pc = Pc(pc as u32);
+        let mut iter = self.registers.get(op.reg_b());
+        self.host.set_position(pc);
+        let next = self.host.iter_next(&mut iter);
+        self.registers.put(op.reg_b(), iter);
+        let Some(value) = next? else { return Ok(false) };
+        self.code.profile.record(pc, &value);
+        self.write(op, value);
+        Ok(true)
+    }
+
+    /// The counter of a loop has run out, or attention is asked for.
+    #[cold]
+    #[inline(never)]
+    fn back_edge<K: Hooks<H>>(
+        &mut self,
+        frame: &mut Frame,
+        hooks: &mut K,
+        op: &Op,
+        left: u32,
+    ) -> Option<Stop<K::Exit>> {
+        let from = Pc(op.c() as u32);
+        self.host.set_position(from);
+        if let Err(raised) = self.host.poll() {
+            return Some(Stop::Fault(from, raised.into()));
+        }
+        let looping = &self.code.loops[op.b()];
+        if left > 1 {
+            looping.arm(left - 1);
+            return None;
+        }
+        match hooks.on_back_edge(self.host, self.code, op.b(), frame) {
+            BackEdge::Continue { trips } => {
+                looping.arm(trips);
+                None
+            }
+            BackEdge::Leave(exit) => Some(Stop::Left(looping.header, exit)),
+        }
+    }
+
+    #[cold]
+    fn unbound<E>(&mut self, pc: usize) -> Stop<E> {
+        let pc = Pc(pc as u32);
+        let GenericOp::CheckBound { slot } = self.code.generic.ops[pc.0 as usize] else {
+            unreachable!("`CheckBound` is lowered from `CheckBound`")
+        };
+        self.host.set_position(pc);
+        let raised = self.host.raise_unbound_local(self.function, slot);
+        Stop::Fault(pc, raised.into())
+    }
+
+    /// What kind of fault an exception is that was raised elsewhere on behalf of the operation at `pc`.
+    fn fault_of(&self, pc: Pc) -> Fault {
+        match self.code.generic.ops[pc.0 as usize] {
+            GenericOp::Reraise { .. } => Fault::RaisedAgain,
+            _ => Fault::Raised,
+        }
+    }
+
+    /// An exception is pending that the operation at `pc` raised: the handler to go on at, if there is one. Releases the
+    /// temporaries that the handler does not use.
+    #[cold]
+    #[inline(never)]
+    fn unwind(&mut self, pc: Pc, fault: Fault) -> Option<Pc> {
+        if fault == Fault::Raised {
+            self.host.add_traceback(self.function, pc);
+        }
+        let handler = self.code.handler_of(pc)?;
+        for &slot in &handler.dead {
+            self.end(slot);
+        }
+        Some(handler.target)
+    }
+}
+
+fn other_comparison(code: OpCode) -> CmpOp {
+    match code {
+        OpCode::Is | OpCode::BranchIs => CmpOp::Is,
+        OpCode::IsNot | OpCode::BranchIsNot => CmpOp::IsNot,
+        OpCode::In | OpCode::BranchIn => CmpOp::In,
+        _ => CmpOp::NotIn,
+    }
+}
+
+#[inline]
+fn fault_pc(op: &Op, pc: usize) -> Pc {
+    Pc((pc + usize::from(op.fault)) as u32)
+}
+
+#[cold]
+fn fault_at<E>(op: &Op, pc: usize, fault: Fault) -> Stop<E> {
+    Stop::Fault(fault_pc(op, pc), fault)
+}

@@ -1,0 +1,59 @@
+//! Tier 0: the interpreter of the generic form.
+//!
+//! It gives every operation exactly Python's meaning, with fast paths for machine numbers and the [`Host`] for all else; it
+//! is the first tier of every function and the one in which every deoptimisation lands.
+//!
+//! Reading order: [`arith`] (numbers), [`operators`] (numbers in slots), [`frame`] (where slots live), [`code`] (the
+//! compact form that is run), [`profile`] (what was seen), [`interp`] (the loop), `exec` (everything off the fast path).
+//!
+//! A function is loaded once ([`Code::load`]) and run any number of times, from any thread. To call it: make a
+//! [`Frame`], move the arguments into its first slots, then [`run`] from [`Entry::START`]. To go on after leaving compiled
+//! code: rebuild the frame's slots and [`run`] from [`Entry::At`], [`Entry::Raise`] or [`Entry::AfterCall`]. [`call`] does
+//! the first, with recursion check and closure.
+
+pub mod arith;
+pub mod operators;
+
+pub mod frame;
+mod liveness;
+mod operands;
+
+pub mod code;
+mod lower;
+pub mod profile;
+
+mod exec;
+pub mod interp;
+
+pub use code::{Code, LoadError, Loop};
+pub use frame::Frame;
+pub use interp::{BackEdge, Entry, Hooks, NoHooks, Outcome, run, step};
+pub use profile::{Kinds, Profile};
+
+use flashpoint_ir::slot::Slot;
+
+use crate::host::{Host, HostResult};
+
+/// Calls a function: enters and leaves the host's frame, checks recursion, loads the closure, runs from the start. `args`
+/// are the parameter slots in order, given (also if this raises).
+pub fn call<H: Host>(code: &Code, function: &H::Function, host: &mut H, args: &[Slot]) -> HostResult<Slot> {
+    debug_assert_eq!(args.len(), code.generic().params.n_slots() as usize);
+    if let Err(raised) = host.enter_frame(function) {
+        for arg in args {
+            host.release(*arg);
+        }
+        return Err(raised);
+    }
+    let mut frame = Frame::new(code);
+    frame.slots_mut()[..args.len()].copy_from_slice(args);
+    host.load_closure(function, &mut frame.slots_mut()[code.free_slots()]);
+    let outcome = run(code, function, &mut frame, host, &mut NoHooks, Entry::START);
+    host.leave_frame();
+    match outcome? {
+        Outcome::Returned(value) => Ok(value),
+        Outcome::Left { exit, .. } => match exit {},
+    }
+}
+
+#[cfg(test)]
+mod tests;
