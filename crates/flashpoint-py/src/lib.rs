@@ -5,6 +5,11 @@ mod source;
 
 mod ast;
 
+mod host;
+
+mod function { #![allow(missing_docs)]
+pub fn is_compiled_function(_: *mut pyo3::ffi::PyObject) -> bool { false } }
+
 use pyo3::prelude::*;
 
 #[pymodule]

@@ -1,0 +1,112 @@
+//! Objects that compiled code had taken apart, and values in a few words.
+#![allow(unsafe_code, reason = "makes views of arrays and describes objects by address")]
+
+use std::ffi::CStr;
+
+use flashpoint_engine::host::{ArrayFill, ArrayOrder, HostResult, Rematerialize};
+use flashpoint_ir::dtype::DType;
+use flashpoint_ir::slot::{Slot, Tag};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::convert::{from_bound, to_bound};
+use super::{CPythonHost, raised};
+
+impl Rematerialize for CPythonHost<'_> {
+    fn make_range(&mut self, start: i64, stop: i64, step: i64) -> HostResult<Slot> {
+        let made = self.py.import("builtins").and_then(|b| b.call_method1("range", (start, stop, step)));
+        raised(self.py, made).map(|range| from_bound(self.numpy, range))
+    }
+
+    fn make_enumerate(&mut self, count: i64, iterator: &Slot) -> HostResult<Slot> {
+        let make = || -> PyResult<_> {
+            let iterator = to_bound(self.py, self.numpy, iterator)?;
+            self.py.import("builtins")?.call_method1("enumerate", (iterator, count))
+        };
+        raised(self.py, make()).map(|made| from_bound(self.numpy, made))
+    }
+
+    fn make_zip(&mut self, iterators: &[Slot], strict: bool) -> HostResult<Slot> {
+        let make = || -> PyResult<_> {
+            let iterators = self.tuple(iterators)?;
+            let kwargs = PyDict::new(self.py);
+            if strict {
+                kwargs.set_item("strict", true)?;
+            }
+            self.py.import("builtins")?.getattr("zip")?.call(iterators, Some(&kwargs))
+        };
+        raised(self.py, make()).map(|made| from_bound(self.numpy, made))
+    }
+
+    fn make_view(
+        &mut self,
+        owner: &Slot,
+        dtype: DType,
+        data: u64,
+        extents: &[i64],
+        strides: &[i64],
+    ) -> HostResult<Slot> {
+        let make = || -> PyResult<_> {
+            let py = self.py;
+            let owner = to_bound(py, self.numpy, owner)?;
+            // Through NumPy's array interface, which takes an address and a base that stays alive.
+            let interface = PyDict::new(py);
+            let read_only = !owner.getattr("flags")?.getattr("writeable")?.extract::<bool>()?;
+            interface.set_item("data", (data, read_only))?;
+            interface.set_item("shape", PyTuple::new(py, extents)?)?;
+            interface.set_item("strides", PyTuple::new(py, strides)?)?;
+            interface.set_item("typestr", py.import("numpy")?.call_method1("dtype", (dtype.name(),))?.getattr("str")?)?;
+            interface.set_item("version", 3)?;
+            let namespace = py.import("types")?.getattr("SimpleNamespace")?;
+            let kwargs = PyDict::new(py);
+            kwargs.set_item("__array_interface__", interface)?;
+            kwargs.set_item("owner", owner)?;
+            let holder = namespace.call((), Some(&kwargs))?;
+            py.import("numpy")?.call_method1("asarray", (holder,))
+        };
+        raised(self.py, make()).map(|made| from_bound(self.numpy, made))
+    }
+
+    fn new_array(&mut self, dtype: DType, extents: &[i64], fill: ArrayFill, order: ArrayOrder) -> HostResult<Slot> {
+        let make = || -> PyResult<_> {
+            let name = match fill {
+                ArrayFill::Uninitialised => "empty",
+                ArrayFill::Zeros => "zeros",
+                ArrayFill::Ones => "ones",
+            };
+            let order = match order {
+                ArrayOrder::C => "C",
+                ArrayOrder::Fortran => "F",
+            };
+            let shape = PyTuple::new(self.py, extents)?;
+            self.py.import("numpy")?.call_method1(name, (shape, dtype.name(), order))
+        };
+        raised(self.py, make()).map(|made| from_bound(self.numpy, made))
+    }
+}
+
+/// The slot's value in a few words; runs no Python code.
+pub(super) fn describe(host: &CPythonHost<'_>, slot: &Slot) -> String {
+    match slot.tag {
+        Tag::Unbound => "nothing".to_owned(),
+        Tag::None => "None".to_owned(),
+        Tag::Bool => format!("bool {}", if slot.a != 0 { "True" } else { "False" }),
+        Tag::Int | Tag::Int128 => format!("int {}", slot.as_i128()),
+        Tag::Float => format!("float {:?}", slot.as_f64()),
+        Tag::Complex => format!("complex ({:?}, {:?})", slot.as_f64(), f64::from_bits(slot.b)),
+        Tag::Numpy => slot.dtype().map_or("?", DType::name).to_owned(),
+        Tag::RangeIter => format!("range iterator, {} left", slot.b),
+        Tag::SeqIter => "sequence iterator".to_owned(),
+        Tag::Object => {
+            let object = slot.a as *mut ffi::PyObject;
+            // SAFETY: a live object; the name of its type is a C string that lives as long as the type.
+            unsafe {
+                if let Some((array, dtype)) = host.numpy.plain_array(object) {
+                    return format!("ndarray {} {}-d", dtype.name(), array.n_dims);
+                }
+                CStr::from_ptr((*ffi::Py_TYPE(object)).tp_name).to_string_lossy().into_owned()
+            }
+        }
+    }
+}

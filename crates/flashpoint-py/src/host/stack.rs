@@ -1,0 +1,95 @@
+//! How deep the calls of a thread may nest: Python's recursion limit, and the thread's native stack.
+//!
+//! Up to 3.11, Python's own counter counts our calls together with Python's. From 3.12 on that counter is out of reach
+//! of extensions, so ours are counted here and compared with `sys.getrecursionlimit()`.
+#![allow(unsafe_code, reason = "asks the C library and CPython about the thread's stack")]
+
+use std::cell::Cell;
+
+use pyo3::exceptions::PyRecursionError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Stack that must be left when a function is entered: enough for CPython's own calls out of it.
+const RESERVE: usize = 256 * 1024;
+/// What is assumed where the C library does not tell.
+const ASSUMED: usize = 1024 * 1024;
+
+thread_local! {
+    static LOWEST: Cell<usize> = const { Cell::new(0) };
+    static DEPTH: Cell<i32> = const { Cell::new(0) };
+}
+
+/// A call begins; `false` with `RecursionError` pending if it must not.
+#[inline]
+pub fn enter(py: Python<'_>) -> bool {
+    let here = &raw const py as usize;
+    if here < lowest_address() {
+        PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
+        return false;
+    }
+    if cfg!(Py_3_12) {
+        let depth = DEPTH.get() + 1;
+        // SAFETY: the GIL is held.
+        if depth > unsafe { ffi::Py_GetRecursionLimit() } {
+            PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
+            return false;
+        }
+        DEPTH.set(depth);
+        true
+    } else {
+        // SAFETY: the GIL is held.
+        unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) == 0 }
+    }
+}
+
+/// The call begun last ends.
+#[inline]
+pub fn leave() {
+    if cfg!(Py_3_12) {
+        DEPTH.set(DEPTH.get() - 1);
+    } else {
+        // SAFETY: the GIL is held, and `enter` succeeded.
+        unsafe { ffi::Py_LeaveRecursiveCall() };
+    }
+}
+
+/// The lowest address of this thread's stack that may be used.
+#[inline]
+pub fn lowest_address() -> usize {
+    match LOWEST.get() {
+        0 => {
+            let lowest = find_lowest();
+            LOWEST.set(lowest);
+            lowest
+        }
+        lowest => lowest,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn find_lowest() -> usize {
+    let on_stack = 0u8;
+    let on_stack = &raw const on_stack as usize;
+    // SAFETY: `attributes` is initialised by the first call if that succeeds, and destroyed afterwards.
+    unsafe {
+        let mut attributes = std::mem::zeroed::<libc::pthread_attr_t>();
+        if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
+            return on_stack.saturating_sub(ASSUMED) + RESERVE;
+        }
+        let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
+        let known = libc::pthread_attr_getstack(&attributes, &mut lowest, &mut size) == 0;
+        libc::pthread_attr_destroy(&mut attributes);
+        if !known {
+            return on_stack.saturating_sub(ASSUMED) + RESERVE;
+        }
+        // Small stacks keep a quarter in reserve.
+        lowest as usize + RESERVE.min(size / 4)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn find_lowest() -> usize {
+    let on_stack = 0u8;
+    (&raw const on_stack as usize).saturating_sub(ASSUMED / 2)
+}
