@@ -56,10 +56,10 @@ def track(n):
     """The final state, its covariance, the truth, and the arguments of every call."""
     rng = np.random.default_rng(7)
     state, covariance, dt = np.zeros(4), np.eye(4) * 10.0, 0.01
-    times = dt * np.arange(1, n + 1)
+    times = 0.2 * dt * np.arange(1, n + 1)
     truth = np.stack([np.cos(times), np.sin(2 * times)], axis=1)
     measured = truth + rng.normal(0.0, 0.05, truth.shape)
-    return state, covariance, truth, [(state, covariance, row, dt, 1.0, 0.0025) for row in measured]
+    return state, covariance, truth, [(state, covariance, row, dt, 0.1, 0.0025) for row in measured]
 
 
 def run(small=False):
