@@ -20,6 +20,8 @@ pub mod snapshot;
 pub mod typed;
 
 pub mod analysis;
+pub mod signature;
+pub mod verify;
 
 pub mod reason;
 
