@@ -1,30 +1,100 @@
 //! The CPython extension module.
+//!
+//! Reading order: [`function`] (what users call), [`unit`] (what it becomes at the first call), [`source`] and [`ast`]
+//! (where its syntax tree comes from), [`host`] (Python, as the engine sees it), [`config`], [`report`], [`errors`].
 #![deny(unsafe_code)]
 
-mod source;
+mod function;
+mod unit;
 
 mod ast;
+mod source;
 
 mod host;
 
-mod function { #![allow(missing_docs)]
-pub fn is_compiled_function(_: *mut pyo3::ffi::PyObject) -> bool { false } }
+mod config;
+mod errors;
+mod report;
+mod signature;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use super::*;
+    use pyo3::exceptions::PyValueError;
 
-    /// For tests: the syntax tree of a function.
+    use super::*;
+    use crate::function::Options;
+
+    #[pymodule_export]
+    use super::config::settings;
+    #[pymodule_export]
+    use super::report::Report;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("Function", function::object::function_type(module.py())?)
+    }
+
+    /// Makes a `Function` from a Python function.
+    #[pyfunction]
+    #[pyo3(signature = (function, *, fastmath, overflow, tier, fallback, signature))]
+    fn compile<'py>(
+        function: &Bound<'py, PyAny>,
+        fastmath: &Bound<'py, PyAny>,
+        overflow: &Bound<'py, PyAny>,
+        tier: &Bound<'py, PyAny>,
+        fallback: &Bound<'py, PyAny>,
+        signature: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = Options {
+            fastmath: fastmath.is_truthy()?,
+            fallback: fallback.is_truthy()?,
+            ..parse_options(overflow, tier, signature)?
+        };
+        function::compile(function, options)
+    }
+
+    /// Raises what `compile` would raise for these options.
+    #[pyfunction]
+    #[pyo3(signature = (*, overflow, tier, signature))]
+    fn check_options(
+        overflow: &Bound<'_, PyAny>,
+        tier: &Bound<'_, PyAny>,
+        signature: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        parse_options(overflow, tier, signature).map(|_| ())
+    }
+
+    fn parse_options(
+        overflow: &Bound<'_, PyAny>,
+        tier: &Bound<'_, PyAny>,
+        signature: &Bound<'_, PyAny>,
+    ) -> PyResult<Options> {
+        let overflow_wraps = match overflow.extract::<String>().as_deref() {
+            Ok("exact") => false,
+            Ok("wrap") => true,
+            _ => {
+                let text = format!("overflow must be 'exact' or 'wrap', not {}", overflow.repr()?);
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        let (tier, signature) = (config::parse_tier(tier)?, signature::parse(signature)?);
+        Ok(Options { overflow_wraps, tier, signature, ..Options::default() })
+    }
+
+    /// For tests: the name of the reason why a function has no syntax tree, or of the tree's class.
     #[pyfunction]
     fn _locate(function: &Bound<'_, PyAny>) -> PyResult<String> {
         Ok(match source::locate(function)? {
-            Ok(located) => {
-                let d = ast::convert(&located.node)?;
-                format!("{:?} {:?}", located.class_name, d.source())
-            }
+            Ok(node) => node.get_type().name()?.to_string(),
             Err(reason) => reason.name().to_owned(),
         })
+    }
+
+    /// Defects that were planted in this build, to test the fuzzer; none in an ordinary one.
+    #[pyfunction]
+    fn planted_defects() -> Vec<String> {
+        Vec::new()
     }
 }

@@ -14,15 +14,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCode, PyDict, PyList, PyString, PyTuple};
 
-/// A function's syntax tree: an `ast.FunctionDef` or `ast.Lambda`.
-pub struct Located<'py> {
-    pub node: Bound<'py, PyAny>,
-    /// Name of the innermost class around the function, which mangles its private names.
-    pub class_name: Option<String>,
-}
-
-/// Finds the tree of `function`, or says why there is none. An `Err` is a Python exception that is not about source.
-pub fn locate<'py>(function: &Bound<'py, PyAny>) -> PyResult<Result<Located<'py>, Reason>> {
+/// Finds the tree of `function`, an `ast.FunctionDef` or `ast.Lambda`, or says why there is none. An `Err` is a Python
+/// exception that is not about source.
+pub fn locate<'py>(function: &Bound<'py, PyAny>) -> PyResult<Result<Bound<'py, PyAny>, Reason>> {
     let py = function.py();
     let code = function.getattr(intern!(py, "__code__"))?;
     let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
@@ -140,7 +134,7 @@ struct Search<'py> {
 }
 
 impl<'py> Search<'py> {
-    fn in_text(&self, lines: &[String]) -> PyResult<Option<Located<'py>>> {
+    fn in_text(&self, lines: &[String]) -> PyResult<Option<Bound<'py, PyAny>>> {
         if self.wanted.first_line == 0 || self.wanted.first_line > lines.len() {
             return Ok(None);
         }
@@ -153,11 +147,11 @@ impl<'py> Search<'py> {
     }
 
     /// Searches a text whose line numbers are the file's. `None` also if it does not parse.
-    fn in_module(&self, text: &str) -> PyResult<Option<Located<'py>>> {
+    fn in_module(&self, text: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = self.code.py();
         let Some(tree) = self.compile(text.into_pyobject(py)?.as_any(), PYCF_ONLY_AST)? else { return Ok(None) };
         let mut candidates = Vec::new();
-        self.collect(&tree, None, &mut candidates)?;
+        self.collect(&tree, &mut candidates)?;
         if candidates.is_empty() {
             return Ok(None);
         }
@@ -171,10 +165,10 @@ impl<'py> Search<'py> {
         }
         // Several on one line: the right one is the one whose code goes away when its body is replaced.
         for candidate in candidates {
-            let body = candidate.node.getattr("body")?;
-            candidate.node.setattr("body", self.placeholder(&candidate.node)?)?;
+            let body = candidate.getattr("body")?;
+            candidate.setattr("body", self.placeholder(&candidate)?)?;
             let changed = self.compile(&tree, 0)?;
-            candidate.node.setattr("body", body)?;
+            candidate.setattr("body", body)?;
             if let Some(changed) = changed
                 && self.count_equal(&changed)? < n_equal
             {
@@ -207,31 +201,25 @@ impl<'py> Search<'py> {
 
     /// Collects the definitions that start where the function's does. Walks children with an explicit stack, because
     /// long chains of operators nest deeply.
-    fn collect(&self, tree: &Bound<'py, PyAny>, class: Option<String>, out: &mut Vec<Located<'py>>) -> PyResult<()> {
+    fn collect(&self, tree: &Bound<'py, PyAny>, out: &mut Vec<Bound<'py, PyAny>>) -> PyResult<()> {
         let py = tree.py();
         let ast_node = py.import(intern!(py, "ast"))?.getattr(intern!(py, "AST"))?;
-        let mut stack = vec![(tree.clone(), class)];
-        while let Some((node, class)) = stack.pop() {
+        let mut stack = vec![tree.clone()];
+        while let Some(node) = stack.pop() {
             let kind = node.get_type();
-            let kind_name = kind.name()?;
-            let kind_name = kind_name.to_str()?;
-            if self.is_candidate(&node, kind_name)? {
-                out.push(Located { node: node.clone(), class_name: class.clone() });
+            if self.is_candidate(&node, kind.name()?.to_str()?)? {
+                out.push(node.clone());
             }
-            let class = match kind_name {
-                "ClassDef" => Some(node.getattr(intern!(py, "name"))?.extract()?),
-                _ => class,
-            };
             for field in kind.getattr(intern!(py, "_fields"))?.try_iter()? {
                 let Some(value) = node.getattr_opt(field?.cast::<PyString>()?)? else { continue };
                 if let Ok(items) = value.cast::<PyList>() {
                     for item in items.iter() {
                         if item.is_instance(&ast_node)? {
-                            stack.push((item, class.clone()));
+                            stack.push(item);
                         }
                     }
                 } else if value.is_instance(&ast_node)? {
-                    stack.push((value, class.clone()));
+                    stack.push(value);
                 }
             }
         }

@@ -174,7 +174,7 @@ impl<'py> CPythonHost<'py> {
         // SAFETY: `callable` is a live object, read as what its exact type says.
         unsafe {
             let ty = ffi::Py_TYPE(callable);
-            if is_compiled_function(callable) {
+            if is_compiled_function(self.py, callable) {
                 return false;
             }
             if ty == &raw mut ffi::PyCFunction_Type {

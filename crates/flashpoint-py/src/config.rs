@@ -1,0 +1,116 @@
+//! Settings of the process: the forced tier and the stress switches. Python's `flashpoint.config` reads and sets them.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI8, AtomicU32, Ordering};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+static TIER: AtomicI8 = AtomicI8::new(-1);
+static DEOPT_EVERY: AtomicU32 = AtomicU32::new(0);
+static OSR_EVERY: AtomicU32 = AtomicU32::new(0);
+static N_INTERPRETING: AtomicU32 = AtomicU32::new(0);
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What can be logged.
+const TOPICS: [&str; 3] = ["compile", "deopt", "osr"];
+
+/// The tier forced for all functions.
+pub fn tier() -> Option<u8> {
+    if N_INTERPRETING.load(Ordering::Relaxed) > 0 {
+        return Some(0);
+    }
+    u8::try_from(TIER.load(Ordering::Relaxed)).ok()
+}
+
+/// Leaves compiled code at every this many guards; 0 is off.
+pub fn deopt_every() -> u32 {
+    DEOPT_EVERY.load(Ordering::Relaxed)
+}
+
+/// Changes tier at every this many back edges; 0 is off.
+pub fn osr_every() -> u32 {
+    OSR_EVERY.load(Ordering::Relaxed)
+}
+
+/// A tier as users write it: `None`, 0, 1 or 2.
+pub fn parse_tier(tier: &Bound<'_, PyAny>) -> PyResult<Option<u8>> {
+    match tier.extract::<Option<u8>>() {
+        Ok(tier @ (None | Some(0..=2))) => Ok(tier),
+        _ => Err(PyValueError::new_err(format!("tier must be None, 0, 1 or 2, not {}", tier.repr()?))),
+    }
+}
+
+/// Python's side of the settings, as functions of the extension module.
+#[pymodule]
+pub mod settings {
+    use super::*;
+
+    #[pyfunction]
+    fn get_tier() -> Option<u8> {
+        u8::try_from(TIER.load(Ordering::Relaxed)).ok()
+    }
+
+    #[pyfunction]
+    fn set_tier(tier: &Bound<'_, PyAny>) -> PyResult<()> {
+        let tier = parse_tier(tier)?;
+        TIER.store(tier.map_or(-1, |tier| tier as i8), Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[pyfunction]
+    fn get_stress() -> String {
+        let switches = [("deopt", deopt_every()), ("osr", osr_every())];
+        let on = switches.iter().filter(|(_, every)| *every > 0).map(|(name, every)| format!("{name}:{every}"));
+        on.collect::<Vec<_>>().join(",")
+    }
+
+    /// Sets switches from a text such as `deopt:3,osr:1`; the empty text switches them off.
+    #[pyfunction]
+    fn set_stress(text: &str) -> PyResult<()> {
+        let (mut deopt, mut osr) = (0, 0);
+        for switch in text.split(',').map(str::trim).filter(|switch| !switch.is_empty()) {
+            let (name, every) = switch.split_once(':').unwrap_or((switch, "1"));
+            let every = every.trim().parse::<u32>().ok();
+            match (name.trim(), every) {
+                ("deopt", Some(every)) => deopt = every,
+                ("osr", Some(every)) => osr = every,
+                _ => {
+                    let text = format!("stress must be like 'deopt:N,osr:N', not {switch:?}");
+                    return Err(PyValueError::new_err(text));
+                }
+            }
+        }
+        DEOPT_EVERY.store(deopt, Ordering::Relaxed);
+        OSR_EVERY.store(osr, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[pyfunction]
+    fn get_log() -> String {
+        LOG.lock().map_or_else(|_| String::new(), |topics| topics.join(","))
+    }
+
+    /// Sets what is logged, a list with commas.
+    #[pyfunction]
+    fn set_log(text: &str) -> PyResult<()> {
+        let topics: Vec<_> = text.split(',').map(str::trim).filter(|topic| !topic.is_empty()).collect();
+        if let Some(wrong) = topics.iter().find(|topic| !TOPICS.contains(topic)) {
+            return Err(PyValueError::new_err(format!("log must list some of {}, not {wrong:?}", TOPICS.join(", "))));
+        }
+        if let Ok(mut log) = LOG.lock() {
+            *log = topics.into_iter().map(str::to_owned).collect();
+        }
+        Ok(())
+    }
+
+    /// Begins (`True`) or ends (`False`) a stretch in which everything runs in tier 0.
+    #[pyfunction]
+    fn interpret(begin: bool) {
+        if begin {
+            N_INTERPRETING.fetch_add(1, Ordering::Relaxed);
+        } else {
+            N_INTERPRETING.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! `flashpoint.Function`: what `njit` returns.
+//!
+//! A call binds its arguments to slots ([`binding`]) and runs the function's [`Unit`], which is made from source at the
+//! first call; a function that cannot be had runs in CPython. The Python type itself is in [`object`].
+#![allow(unsafe_code, reason = "arguments and results of a call are addresses")]
+
+pub mod binding;
+pub mod object;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use flashpoint_engine::tier0;
+use flashpoint_ir::slot::Slot;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple, PyType};
+
+use self::binding::{Arguments, bind};
+use crate::host::CPythonHost;
+use crate::host::convert::{box_slot, unbox_borrowed};
+use crate::host::numpy::NumPy;
+use crate::report::Report;
+use crate::signature::ArgType;
+use crate::unit::{Plain, Unit, prepare};
+
+/// Options of `njit`.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub fastmath: bool,
+    pub overflow_wraps: bool,
+    pub tier: Option<u8>,
+    pub fallback: bool,
+    /// Types of arguments to compile for at once.
+    pub signature: Option<Vec<ArgType>>,
+}
+
+/// What came of the function's source.
+#[derive(Clone)]
+enum Compiled {
+    Untried,
+    Ready(Rc<Unit>),
+    Plain(Rc<Plain>),
+}
+
+/// The Rust side of a function object.
+pub struct FunctionState {
+    pub options: Options,
+    compiled: RefCell<Compiled>,
+    /// The code object that `compiled` was made from, as an address.
+    code: Cell<*mut ffi::PyObject>,
+    n_calls: Cell<u64>,
+    signatures: RefCell<Vec<String>>,
+}
+
+/// Calls whose argument types are noted, and how many different ones.
+const N_NOTED_CALLS: u64 = 64;
+const N_NOTED_SIGNATURES: usize = 16;
+const N_INLINE_SLOTS: usize = 16;
+
+/// Calls the function. Gives an owned reference, or null with an exception pending.
+///
+/// # Safety
+/// `py_func` and `arguments` are those of a running vectorcall of the function object whose state this is.
+pub unsafe fn call(
+    py: Python<'_>,
+    state: &FunctionState,
+    py_func: *mut ffi::PyObject,
+    arguments: Arguments,
+) -> *mut ffi::PyObject {
+    // SAFETY: `py_func` is a live Python function.
+    let code = unsafe { ffi::PyFunction_GET_CODE(py_func) };
+    let known = if state.code.get() == code { state.compiled.borrow().clone() } else { Compiled::Untried };
+    let unit = match known {
+        Compiled::Ready(unit) => unit,
+        Compiled::Plain(_) => return unsafe { call_python(py_func, arguments) },
+        Compiled::Untried => match state.prepare(py, py_func) {
+            Ok(Compiled::Ready(unit)) => unit,
+            Ok(_) => return unsafe { call_python(py_func, arguments) },
+            Err(error) => {
+                error.restore(py);
+                return std::ptr::null_mut();
+            }
+        },
+    };
+    let numpy = match NumPy::get(py) {
+        Ok(numpy) => numpy,
+        Err(error) => {
+            error.restore(py);
+            return std::ptr::null_mut();
+        }
+    };
+    let n_calls = state.n_calls.get();
+    state.n_calls.set(n_calls + 1);
+
+    let n_slots = unit.param_names.len();
+    let mut inline = [Slot::UNBOUND; N_INLINE_SLOTS];
+    let mut spilled = Vec::new();
+    let slots = match inline.get_mut(..n_slots) {
+        Some(slots) => slots,
+        None => {
+            spilled.resize(n_slots, Slot::UNBOUND);
+            &mut spilled[..]
+        }
+    };
+    let mut host = CPythonHost::new(py, numpy);
+    // SAFETY: by this function's contract.
+    if unsafe { bind(&unit, py_func, &mut host, arguments, slots) }.is_err() {
+        if PyErr::occurred(py) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: by this function's contract. CPython raises its own TypeError.
+        return unsafe { call_python(py_func, arguments) };
+    }
+    if n_calls < N_NOTED_CALLS {
+        state.note_signature(&mut host, slots);
+    }
+    match tier0::call(&unit.code, &unit.data, &mut host, slots) {
+        Ok(value) => {
+            if value.owns() && value.tag == flashpoint_ir::slot::Tag::Object {
+                return value.a as *mut ffi::PyObject;
+            }
+            box_slot(py, numpy, &value)
+        }
+        Err(_) => std::ptr::null_mut(),
+    }
+}
+
+/// Hands the call to CPython.
+unsafe fn call_python(py_func: *mut ffi::PyObject, arguments: Arguments) -> *mut ffi::PyObject {
+    let Arguments { values, n_positional, names } = arguments;
+    // SAFETY: the arguments are live for the whole call.
+    unsafe { ffi::PyObject_Vectorcall(py_func, values, n_positional, names) }
+}
+
+/// Whether `object` is a function that `njit` made. The GIL is held.
+///
+/// # Safety
+/// `object` is a live object.
+pub unsafe fn is_compiled_function(py: Python<'_>, object: *mut ffi::PyObject) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe { object::is_function(py, object) }
+}
+
+impl FunctionState {
+    fn new(options: Options) -> Self {
+        FunctionState {
+            options,
+            compiled: RefCell::new(Compiled::Untried),
+            code: Cell::new(std::ptr::null_mut()),
+            n_calls: Cell::new(0),
+            signatures: RefCell::default(),
+        }
+    }
+
+    /// Makes the unit; warns if CPython has to run the function.
+    fn prepare(&self, py: Python<'_>, py_func: *mut ffi::PyObject) -> PyResult<Compiled> {
+        // SAFETY: a live object, by the contract of `call`.
+        let function = unsafe { Bound::from_borrowed_ptr(py, py_func) };
+        let code = function.getattr(intern!(py, "__code__"))?.as_ptr();
+        let compiled = match prepare(&function)? {
+            Ok(unit) => Compiled::Ready(Rc::new(unit)),
+            Err(plain) => Compiled::Plain(Rc::new(plain)),
+        };
+        self.compiled.replace(compiled.clone());
+        self.code.set(code);
+        if let Compiled::Plain(plain) = &compiled {
+            plain.warn(&function)?;
+        }
+        Ok(compiled)
+    }
+
+    #[cold]
+    fn note_signature(&self, host: &mut CPythonHost<'_>, slots: &[Slot]) {
+        use flashpoint_engine::host::Host;
+        let kinds = slots.iter().map(|slot| {
+            let text = host.describe(slot);
+            // Of a number only its type.
+            match text.split_once(' ') {
+                Some((kind @ ("bool" | "int" | "float" | "complex"), _)) => kind.to_owned(),
+                _ => text,
+            }
+        });
+        let signature = format!("({})", kinds.collect::<Vec<_>>().join(", "));
+        let mut signatures = self.signatures.borrow_mut();
+        if signatures.len() < N_NOTED_SIGNATURES && !signatures.contains(&signature) {
+            signatures.push(signature);
+        }
+    }
+}
+
+/// Makes a function object from a Python function (or from a function object, with other options).
+pub fn compile<'py>(function: &Bound<'py, PyAny>, options: Options) -> PyResult<Bound<'py, PyAny>> {
+    let py = function.py();
+    if let Ok((_, py_func)) = object::parts(function) {
+        return compile(&py_func, options);
+    }
+    if !function.is_exact_instance_of::<PyFunction>() {
+        return Err(not_a_function(function)?);
+    }
+    let made = object::new(function, FunctionState::new(options))?;
+    // As `functools.update_wrapper`, without importing anything.
+    let dict = made.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+    dict.update(function.getattr(intern!(py, "__dict__"))?.cast::<PyDict>()?.as_mapping())?;
+    for name in ["__module__", "__name__", "__qualname__", "__doc__"] {
+        dict.set_item(name, function.getattr(name)?)?;
+    }
+    dict.set_item(intern!(py, "__wrapped__"), function)?;
+    Ok(made)
+}
+
+fn not_a_function(thing: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let py = thing.py();
+    let class = thing.get_type();
+    let class_name = class.name()?;
+    let help = if thing.is_instance_of::<PyType>() {
+        "decorate its methods instead"
+    } else if class_name == "method" {
+        "decorate the function in the class, or pass its `__func__`"
+    } else if matches!(class_name.to_str()?, "staticmethod" | "classmethod") {
+        "put `@njit` below `@staticmethod` or `@classmethod`"
+    } else if thing.is_instance_of::<PyCFunction>() || thing.is_callable() {
+        "it is not written in Python, or wraps a function: wrap the call in a `def` of your own, or decorate the function itself"
+    } else {
+        "write `@njit` above a `def`, and options by name: `@njit(fastmath=True)`"
+    };
+    let _ = py;
+    Ok(PyTypeError::new_err(format!("njit takes a Python function, not {} ({help})", thing.repr()?)))
+}
+
+/// Functions that become methods and properties of `flashpoint.Function`.
+#[pymodule]
+mod methods {
+    use super::*;
+
+    /// Says what became of the function: tiers, signatures seen, and why things are as they are.
+    #[pyfunction]
+    fn explain(function: &Bound<'_, PyAny>) -> PyResult<Report> {
+        let (state, py_func) = object::parts(function)?;
+        let name: String = py_func.getattr("__qualname__")?.extract()?;
+        let why_plain = match &*state.compiled.borrow() {
+            Compiled::Plain(plain) => Some((plain.reason, plain.sentence())),
+            _ => None,
+        };
+        Ok(Report {
+            name,
+            tier: if why_plain.is_some() { None } else { Some(0) },
+            n_calls: state.n_calls.get(),
+            signatures: state.signatures.borrow().clone(),
+            deopts: Vec::new(),
+            reasons: why_plain.iter().map(|(reason, text)| format!("[{}] {text}", reason.code())).collect(),
+        })
+    }
+
+    /// One stage of the function as text: "python", "ir", "llvm" or "asm".
+    #[pyfunction]
+    #[pyo3(signature = (function, stage = "ir"))]
+    fn inspect(function: &Bound<'_, PyAny>, stage: &str) -> PyResult<String> {
+        let py = function.py();
+        let (state, py_func) = object::parts(function)?;
+        if !matches!(stage, "python" | "ir" | "llvm" | "asm") {
+            let text = format!("stage must be 'python', 'ir', 'llvm' or 'asm', not {stage:?}");
+            return Err(PyValueError::new_err(text));
+        }
+        if stage == "python" {
+            return py.import("inspect")?.call_method1("getsource", (&py_func,))?.extract();
+        }
+        if matches!(&*state.compiled.borrow(), Compiled::Untried) {
+            state.prepare(py, py_func.as_ptr())?;
+        }
+        let compiled = state.compiled.borrow().clone();
+        match (compiled, stage) {
+            (Compiled::Ready(unit), "ir") => Ok(crate::report::generic_text(&unit.data.generic)),
+            (Compiled::Ready(_), _) => Ok(format!("no {stage} code was made: the function runs in tier 0\n")),
+            (Compiled::Plain(plain), _) => Ok(format!("nothing was compiled: {}\n", plain.sentence())),
+            (Compiled::Untried, _) => Ok(String::new()),
+        }
+    }
+
+    /// Counters of the engine for this function.
+    #[pyfunction]
+    fn counters<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let (state, _) = object::parts(function)?;
+        let counters = PyDict::new(function.py());
+        counters.set_item("calls", state.n_calls.get())?;
+        Ok(counters)
+    }
+
+    /// Pickles by qualified name, as Python's functions are.
+    #[pyfunction]
+    fn __reduce__<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        function.getattr("__qualname__")
+    }
+
+    #[pyfunction]
+    fn py_func<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(object::parts(function)?.1)
+    }
+
+    #[pyfunction]
+    fn __signature__<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py_func = object::parts(function)?.1;
+        function.py().import("inspect")?.call_method1("signature", (py_func,))
+    }
+
+    #[pyfunction]
+    fn options<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let (state, _) = object::parts(function)?;
+        let dict = PyDict::new(function.py());
+        let Options { fastmath, overflow_wraps, tier, fallback, signature } = &state.options;
+        dict.set_item("fastmath", fastmath)?;
+        dict.set_item("overflow", if *overflow_wraps { "wrap" } else { "exact" })?;
+        dict.set_item("tier", tier)?;
+        dict.set_item("fallback", fallback)?;
+        let signature = signature.as_ref().map(|types| types.iter().map(ArgType::to_string).collect::<Vec<_>>());
+        dict.set_item("signature", signature)?;
+        Ok(dict)
+    }
+}
+
+/// Attributes that are those of the Python function.
+const FORWARDED: [&str; 8] = [
+    "__code__",
+    "__defaults__",
+    "__kwdefaults__",
+    "__closure__",
+    "__globals__",
+    "__builtins__",
+    "__annotations__",
+    "__type_params__",
+];
+
+/// Gives the type its methods and properties.
+fn attach_methods(ty: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = ty.py();
+    let module = pyo3::wrap_pymodule!(methods)(py).into_bound(py);
+    for name in ["explain", "inspect", "counters", "__reduce__"] {
+        ty.setattr(name, object::instance_method(&module.getattr(name)?)?)?;
+    }
+    let property = py.import("builtins")?.getattr("property")?;
+    for name in ["py_func", "__signature__", "options"] {
+        ty.setattr(name, property.call1((module.getattr(name)?,))?)?;
+    }
+    let get = module.getattr("py_func")?;
+    for name in FORWARDED {
+        let (owner, key) = (get.clone().unbind(), PyString::intern(py, name).unbind());
+        let getter = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            let py = args.py();
+            owner.bind(py).call1(args)?.getattr(key.bind(py)).map(Bound::unbind)
+        })?;
+        let (owner, key) = (get.clone().unbind(), PyString::intern(py, name).unbind());
+        let setter = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            let py = args.py();
+            let function = owner.bind(py).call1((args.get_item(0)?,))?;
+            function.setattr(key.bind(py), args.get_item(1)?)
+        })?;
+        ty.setattr(name, property.call1((getter, setter))?)?;
+    }
+    let _ = unbox_borrowed;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What a decorated function becomes when it is called the first time: a [`Unit`], or the reason why CPython runs it.
+
+use std::sync::Arc;
+
+use flashpoint_engine::tier0::Code;
+use flashpoint_frontend::generic::{ModuleInfo, NotCompiled, build_generic};
+use flashpoint_ir::generic::{GenericFunction, Params, Span};
+use flashpoint_ir::reason::Reason;
+use pyo3::exceptions::PySystemError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::errors::{Diagnostic, class};
+use crate::host::data::FunctionData;
+use crate::{ast, source};
+
+/// Back edges of a loop before tier 0 asks what to do; there is nothing above it yet.
+const TRIPS: u32 = u32::MAX;
+
+/// A function in generic form, ready to run.
+pub struct Unit {
+    pub code: Code,
+    pub data: FunctionData,
+    pub params: Params,
+    /// Names of the parameter slots, interned.
+    pub param_names: Vec<Py<PyString>>,
+}
+
+/// Why CPython runs a function.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    pub reason: Reason,
+    pub what: String,
+    pub span: Span,
+}
+
+impl From<NotCompiled> for Plain {
+    fn from(error: NotCompiled) -> Self {
+        Plain { reason: error.reason, what: error.what, span: error.span }
+    }
+}
+
+impl Plain {
+    fn new(reason: Reason) -> Self {
+        Plain { reason, what: String::new(), span: Span::default() }
+    }
+
+    /// The sentence after the function's name.
+    pub fn sentence(&self) -> String {
+        let Plain { reason, what, .. } = self;
+        if what.is_empty() { reason.what().to_owned() } else { format!("{}: {what}", reason.what()) }
+    }
+
+    /// Warns once that the function is not compiled. Generators and the like run in CPython by design, without a warning.
+    pub fn warn(&self, function: &Bound<'_, PyAny>) -> PyResult<()> {
+        if !matches!(self.reason, Reason::NoSource | Reason::SourceChanged | Reason::CompilerFailed) {
+            return Ok(());
+        }
+        let py = function.py();
+        let code = function.getattr(intern!(py, "__code__"))?;
+        let qualname: String = function.getattr(intern!(py, "__qualname__"))?.extract()?;
+        let diagnostic = Diagnostic {
+            reason: self.reason,
+            what: format!("`{qualname}` runs in CPython, uncompiled: {}", self.sentence()),
+            file: code.getattr(intern!(py, "co_filename"))?.extract()?,
+            function: qualname,
+            // The line of the definition as it was; what stands there now would mislead.
+            span: Span::default(),
+            label: String::new(),
+        };
+        let category = class(py, "NotCompiledWarning")?;
+        let text = std::ffi::CString::new(diagnostic.text(py).replace('\0', "?"))?;
+        PyErr::warn(py, &category, &text, 1)
+    }
+}
+
+/// Makes the unit of `function`, a Python function object.
+pub fn prepare(function: &Bound<'_, PyAny>) -> PyResult<Result<Unit, Plain>> {
+    let py = function.py();
+    let node = match source::locate(function)? {
+        Ok(node) => node,
+        Err(reason) => return Ok(Err(Plain::new(reason))),
+    };
+    let definition = ast::convert(&node)?;
+    let module = module_info(function)?;
+    let generic = match build_generic(definition.source(), &module) {
+        Ok(generic) => Arc::new(generic),
+        Err(why) => return Ok(Err(why.into())),
+    };
+    let code = match Code::load(Arc::clone(&generic), TRIPS) {
+        Ok(code) => code,
+        Err(error) => {
+            let span = generic.spans.get(error.pc.0 as usize).copied().unwrap_or_default();
+            return Ok(Err(Plain { reason: Reason::CompilerFailed, what: error.to_string(), span }));
+        }
+    };
+    let Some(data) = FunctionData::new(function, Arc::clone(&generic))? else {
+        let what = "a nested function has no code object of its own".to_owned();
+        return Ok(Err(Plain { reason: Reason::CompilerFailed, what, span: Span::default() }));
+    };
+    let param_names = param_names(py, &generic)?;
+    Ok(Ok(Unit { params: generic.params.clone(), param_names, code, data }))
+}
+
+fn param_names(py: Python<'_>, generic: &GenericFunction) -> PyResult<Vec<Py<PyString>>> {
+    let n_params = generic.params.n_slots() as usize;
+    let slots = generic.slots.get(..n_params).ok_or_else(|| {
+        PySystemError::new_err("flashpoint: the generic form has fewer slots than parameters")
+    })?;
+    Ok(slots.iter().map(|slot| PyString::intern(py, &slot.name).unbind()).collect())
+}
+
+fn module_info(function: &Bound<'_, PyAny>) -> PyResult<ModuleInfo> {
+    const CO_FUTURE_ANNOTATIONS: u32 = 0x100_0000;
+    let py = function.py();
+    let code = function.getattr(intern!(py, "__code__"))?;
+    let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
+    // The definition's name, not one given later.
+    let qualname = match code.getattr_opt(intern!(py, "co_qualname"))? {
+        Some(qualname) => qualname,
+        None => function.getattr(intern!(py, "__qualname__"))?,
+    };
+    Ok(ModuleInfo {
+        filename: code.getattr(intern!(py, "co_filename"))?.extract()?,
+        qualname: qualname.extract()?,
+        free_vars: code.getattr(intern!(py, "co_freevars"))?.extract()?,
+        debug: py.import("builtins")?.getattr("__debug__")?.is_truthy()?,
+        future_annotations: flags & CO_FUTURE_ANNOTATIONS != 0,
+    })
+}

@@ -1,0 +1,130 @@
+"""The decorator `njit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, overload
+
+from . import _core
+
+__all__ = ["njit", "tier2_available"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@overload
+def njit(function: _F, /) -> _F: ...
+@overload
+def njit(
+    function: None = None,
+    /,
+    *,
+    fastmath: bool = False,
+    overflow: Literal["exact", "wrap"] = "exact",
+    tier: Literal[0, 1, 2] | None = None,
+    fallback: bool = False,
+    signature: str | Sequence[Any] | None = None,
+) -> Callable[[_F], _F]: ...
+@overload
+def njit(
+    function: _F,
+    /,
+    *,
+    fastmath: bool = False,
+    overflow: Literal["exact", "wrap"] = "exact",
+    tier: Literal[0, 1, 2] | None = None,
+    fallback: bool = False,
+    signature: str | Sequence[Any] | None = None,
+) -> _F: ...
+def njit(
+    function: Any = None,
+    /,
+    *,
+    fastmath: bool = False,
+    overflow: str = "exact",
+    tier: int | None = None,
+    fallback: bool = False,
+    signature: str | Sequence[Any] | None = None,
+) -> Any:
+    """Compiles a Python function as written; the answers stay those of CPython and NumPy.
+
+    The first call answers without waiting for a compiler; better code takes over while it runs. Usable bare
+    (``@njit``) and with options (``@njit(fastmath=True)``). Applied to a function that `njit` made, it gives a new
+    one with the new options.
+
+    Parameters
+    ----------
+    function : function
+        A function written in Python, with its source at hand: in a file, a notebook, a doctest, ``python -c``, or
+        registered with `linecache`. Without source it runs in CPython, with a `NotCompiledWarning`.
+    fastmath : bool
+        Licence to reorder floating-point arithmetic. Results may then differ from CPython's in their last bits.
+    overflow : {"exact", "wrap"}
+        Whether a Python integer beyond 64 bits stays exact, as in CPython, or wraps around.
+    tier : {None, 0, 1, 2}
+        Tier to run in; None lets the engine decide.
+    fallback : bool
+        Whether what has no typed form yet runs as in CPython, instead of being an error.
+    signature : str or sequence, optional
+        Types of the arguments, to compile for before the first call: a text such as ``"int64, float64[:]"`` or a
+        sequence of types (``int``, ``numpy.float64``, ``"float64[:]"``).
+
+    Returns
+    -------
+    Function
+        A callable with the function's name, docstring and signature; ``py_func`` is the function itself.
+
+    Raises
+    ------
+    TypeError
+        If `function` is not a Python function: a class, a built-in, a callable object.
+    ValueError
+        If an option has a value that is not listed above.
+
+    Examples
+    --------
+    >>> import flashpoint
+    >>> @flashpoint.njit
+    ... def power(x, n=2):
+    ...     result = 1
+    ...     for _ in range(n):
+    ...         result *= x
+    ...     return result
+    >>> power(3, n=50)
+    717897987691852588770249
+    >>> power.py_func(2.0)
+    4.0
+    """
+    if function is None:
+
+        def decorate(function: Any) -> Any:
+            return njit(
+                function,
+                fastmath=fastmath,
+                overflow=overflow,  # type: ignore[arg-type]
+                tier=tier,  # type: ignore[arg-type]
+                fallback=fallback,
+                signature=signature,
+            )
+
+        # Options that are wrong are wrong at once, not when a function follows.
+        _core.check_options(overflow=overflow, tier=tier, signature=signature)
+        return decorate
+    return _core.compile(
+        function, fastmath=fastmath, overflow=overflow, tier=tier, fallback=fallback, signature=signature
+    )
+
+
+def tier2_available() -> bool:
+    """Whether this build has tier 2 (LLVM).
+
+    Examples
+    --------
+    >>> import flashpoint
+    >>> isinstance(flashpoint.tier2_available(), bool)
+    True
+    """
+    import os
+
+    # Only looks for the library; it is opened when it is needed, off the caller's thread.
+    return os.path.exists(os.path.join(os.path.dirname(__file__), "_tier2.so"))
