@@ -4,7 +4,7 @@
 //! source, covers Python's function-level syntax and is never optimised: tier 0 runs it, and each deoptimisation resumes
 //! in it. The index of an operation ([`Pc`]) is a resume point: "before this operation".
 //!
-//! Invariants, kept by the front end and checked by [`verify`]:
+//! Invariants, kept by the front end and checked by [`verify`](crate::generic_verify::verify):
 //! - Slots are laid out parameters, other locals, cells, free variables, then temporaries ([`SlotKind`]).
 //! - A slot of kind [`SlotKind::Temp`] is dead after the operation that reads it (the operation *consumes* it): on every
 //!   path it is written before it is read, and read exactly once. [`SlotKind::Pinned`] slots are read any number of times
