@@ -1,4 +1,8 @@
 //! Tier 0, code units, tier policy, transitions and reclamation.
+//!
+//! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
+//! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), `exits` (from
+//! compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`].
 
 pub mod host;
 pub mod tier0;
