@@ -55,7 +55,7 @@ pub fn true_div(a: i128, b: i128) -> Option<f64> {
         return Some(a as f64 / b as f64);
     }
     if n == 0 {
-        return Some(0.0);
+        return Some(if b < 0 { -0.0 } else { 0.0 });
     }
     // With the numerator's top bit at 127 and a divisor below 2^64 the quotient has at least 64 bits: more than the 53 kept
     // and the rounding bit, so a remainder can be folded into its lowest bit. The scaling is exact: no subnormals here.

@@ -149,7 +149,7 @@ impl<'a> Builder<'a> {
         for (cell, initial) in cells {
             this.emit(GenericOp::MakeCell { cell, initial });
             if let Some(slot) = initial {
-                this.emit(GenericOp::Delete { slot });
+                this.emit(GenericOp::Drop { slot });
             }
         }
         this
