@@ -1,0 +1,141 @@
+//! Pipelines: readable lists of passes, and the loop that runs them.
+//!
+//! [`optimize`] times every pass, can print the function after each, stops when the fuel is used up (to bisect: the last
+//! pass that was allowed to run is the culprit), and verifies after every pass in debug builds or when asked.
+//! `FLASHPOINT_PASS_FUEL=N` runs the first N passes of the process only, `FLASHPOINT_PASS_DUMP=1` prints after each.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use flashpoint_ir::typed::TypedFunction;
+use flashpoint_ir::verify::verify_after;
+
+use crate::report::{LoopReport, report_loops};
+
+/// One pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// Its function's name.
+    pub name: &'static str,
+    /// What it does.
+    pub what: &'static str,
+    /// Runs it; whether it changed anything.
+    pub run: fn(&mut TypedFunction, &mut PassContext) -> bool,
+}
+
+/// What passes share while a pipeline runs.
+#[derive(Debug, Default)]
+pub struct PassContext {
+    /// Headers of loops that are the checked version beside a faster one: loop passes leave them alone.
+    pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
+    /// Licence to reassociate, from the function.
+    pub fastmath: bool,
+}
+
+macro_rules! pass {
+    ($run:path, $name:literal, $what:literal) => {
+        Pass { name: $name, what: $what, run: $run }
+    };
+}
+
+use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
+use crate::gvn::gvn;
+use crate::simplify::simplify;
+
+/// What every function goes through before tier 1: linear in its size.
+pub const TIER1: &[Pass] = &[
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(simplify_cfg, "simplify_cfg", "thread jumps, merge straight lines"),
+    pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
+    pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
+    pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
+];
+
+/// What a hot function goes through before tier 2.
+pub const TIER2: &[Pass] = TIER1;
+
+/// How to run a pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct PassOptions {
+    /// The passes, in order.
+    pub pipeline: &'static [Pass],
+    /// Verify after every pass, and panic with the culprit's name.
+    pub verify: bool,
+    /// Say in the report of each loop what keeps it from being clean.
+    pub report_loops: bool,
+}
+
+impl PassOptions {
+    /// The options for tier 1.
+    pub fn tier1() -> PassOptions {
+        PassOptions { pipeline: TIER1, verify: cfg!(debug_assertions) || always_verify(), report_loops: false }
+    }
+
+    /// The options for tier 2.
+    pub fn tier2() -> PassOptions {
+        PassOptions { pipeline: TIER2, report_loops: true, ..PassOptions::tier1() }
+    }
+}
+
+/// What a pipeline did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Each pass that ran: its name, its time, and whether it changed anything.
+    pub passes: Vec<(&'static str, Duration, bool)>,
+    /// Each loop of the result (checked versions beside a faster one apart).
+    pub loops: Vec<LoopReport>,
+}
+
+/// Runs a pipeline over a function.
+///
+/// # Panics
+/// If a pass leaves a function that the verifier refuses, where verification is on.
+pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
+    let mut report = Report::default();
+    let mut context = PassContext { fastmath: func.licences.fastmath, ..PassContext::default() };
+    for pass in options.pipeline {
+        if !take_fuel() {
+            break;
+        }
+        let start = Instant::now();
+        let changed = (pass.run)(func, &mut context);
+        report.passes.push((pass.name, start.elapsed(), changed));
+        if dump() {
+            eprintln!("; {} after {} ({:?})", func.name, pass.name, start.elapsed());
+            eprintln!("{func:#?}");
+        }
+        if options.verify
+            && let Err(error) = verify_after(pass.name, func)
+        {
+            panic!("{error}");
+        }
+    }
+    if options.report_loops {
+        report.loops = report_loops(func, &context);
+    }
+    report
+}
+
+/// Passes that may still run in this process, for bisection.
+static FUEL: OnceLock<AtomicI64> = OnceLock::new();
+
+fn take_fuel() -> bool {
+    let fuel = FUEL.get_or_init(|| {
+        let limit = std::env::var("FLASHPOINT_PASS_FUEL").ok().and_then(|text| text.parse().ok());
+        AtomicI64::new(limit.unwrap_or(i64::MAX))
+    });
+    fuel.load(Ordering::Relaxed) == i64::MAX || fuel.fetch_sub(1, Ordering::Relaxed) > 0
+}
+
+fn dump() -> bool {
+    static DUMP: OnceLock<bool> = OnceLock::new();
+    *DUMP.get_or_init(|| std::env::var_os("FLASHPOINT_PASS_DUMP").is_some())
+}
+
+fn always_verify() -> bool {
+    static VERIFY: OnceLock<bool> = OnceLock::new();
+    *VERIFY.get_or_init(|| std::env::var_os("FLASHPOINT_PASS_VERIFY").is_some())
+}
