@@ -11,6 +11,8 @@
 
 use flashpoint_ir::generic::{BinOp, CmpOp, Const, Span, UnOp};
 
+pub mod dump;
+
 /// An identifier.
 pub type Identifier = String;
 

@@ -108,7 +108,8 @@ impl Verifier<'_> {
         let mut expected: Vec<(SlotIdx, &[SlotKind])> = Vec::new();
         match op {
             GenericOp::CheckBound { slot } | GenericOp::Delete { slot } => expected.push((*slot, &[Param, Local])),
-            GenericOp::Drop { slot } => expected.push((*slot, &[Temp, Pinned])),
+            // A parameter is dropped when its value has moved to a cell.
+            GenericOp::Drop { slot } => expected.push((*slot, &[Param, Temp, Pinned])),
             GenericOp::MakeCell { cell, initial } => {
                 expected.push((*cell, &[Cell]));
                 expected.extend(initial.map(|slot| (slot, &[Param][..])));

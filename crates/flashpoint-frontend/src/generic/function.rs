@@ -224,8 +224,9 @@ impl<'a> Builder<'a> {
             return Ok((known, closure.into()));
         }
         let is_global = self.scope.binding(parts.name) == crate::scope::Binding::Global;
-        let qualname = match scope.kind {
-            ScopeKind::Function if is_global && matches!(parts.body, Body::Stmts(_)) => parts.name.to_owned(),
+        let qualname = match (scope.kind, self.scope.kind) {
+            (ScopeKind::Function, _) if is_global && matches!(parts.body, Body::Stmts(_)) => parts.name.to_owned(),
+            (_, ScopeKind::Comprehension) => format!("{}.{}", self.qualname, parts.name),
             _ => format!("{}.<locals>.{}", self.qualname, parts.name),
         };
         let body = match left_to_host {
