@@ -34,6 +34,11 @@ impl Reg {
 pub(super) enum OpCode {
     /// As the generic form says; takes more than the fast path is worth.
     Host,
+    // Frequent ones of those, dispatched at once.
+    Call,
+    LoadGlobal,
+    GetItem,
+    SetItem,
     /// dst, constant.
     Const,
     /// dst, src.

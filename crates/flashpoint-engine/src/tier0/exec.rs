@@ -50,10 +50,7 @@ impl<H: Host> Machine<'_, H> {
             }
             O::Drop { slot } => self.end(*slot),
 
-            O::LoadGlobal { dst, name } => {
-                let value = self.host.load_global(self.function, *name);
-                self.finish_seen(pc, *dst, value)?;
-            }
+            O::LoadGlobal { .. } => return self.load_global(pc),
             O::StoreGlobal { name, src } => {
                 let value = self.get(*src);
                 self.host.store_global(self.function, *name, &value)?;
@@ -122,23 +119,8 @@ impl<H: Host> Machine<'_, H> {
                 let of = self.get(*object);
                 self.host.del_attr(self.function, &of, *name)?;
             }
-            O::GetItem { dst, object, index } => {
-                let (of, at) = (self.get(*object), self.get(*index));
-                let value = self.host.get_item(&of, &at)?;
-                self.code.profile.record(pc, &value);
-                self.consume(*object);
-                self.consume(*index);
-                self.set(*dst, value);
-                return Ok(());
-            }
-            O::SetItem { object, index, src } => {
-                let (of, at, value) = (self.get(*object), self.get(*index), self.get(*src));
-                self.host.set_item(&of, &at, &value)?;
-                self.consume(*object);
-                self.consume(*index);
-                self.consume(*src);
-                return Ok(());
-            }
+            O::GetItem { .. } => return self.get_item(pc),
+            O::SetItem { .. } => return self.set_item(pc),
             O::DeleteItem { object, index } => {
                 let (of, at) = (self.get(*object), self.get(*index));
                 self.host.del_item(&of, &at)?;
@@ -149,15 +131,7 @@ impl<H: Host> Machine<'_, H> {
                 self.finish(op, *dst, value);
                 return Ok(());
             }
-            O::Call { dst, callee, args } => {
-                let of = self.get(*callee);
-                let value = self.with_slots(args, |host, args| host.call(&of, args))?;
-                self.code.profile.record(pc, &value);
-                self.consume(*callee);
-                args.iter().for_each(|arg| self.consume(*arg));
-                self.set(*dst, value);
-                return Ok(());
-            }
+            O::Call { .. } => return self.call(pc),
             O::CallEx { dst, callee, args } => {
                 let of = self.get(*callee);
                 let args = self.host_args(args);
@@ -303,6 +277,58 @@ impl<H: Host> Machine<'_, H> {
         Ok(())
     }
 
+    /// A call with positional arguments. In a function of its own, as its stack frame counts in recursion.
+    #[inline(never)]
+    pub(super) fn call(&mut self, pc: Pc) -> Result<(), Fault> {
+        let code = self.code;
+        let GenericOp::Call { dst, callee, args } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
+        self.host.set_position(pc);
+        let of = self.get(*callee);
+        let value = self.with_slots(args, |host, args| host.call(&of, args))?;
+        code.profile.record(pc, &value);
+        self.consume(*callee);
+        args.iter().for_each(|arg| self.consume(*arg));
+        self.set(*dst, value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    pub(super) fn load_global(&mut self, pc: Pc) -> Result<(), Fault> {
+        let code = self.code;
+        let GenericOp::LoadGlobal { dst, name } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
+        self.host.set_position(pc);
+        let value = self.host.load_global(self.function, *name);
+        self.finish_seen(pc, *dst, value)?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    pub(super) fn get_item(&mut self, pc: Pc) -> Result<(), Fault> {
+        let code = self.code;
+        let GenericOp::GetItem { dst, object, index } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
+        self.host.set_position(pc);
+        let (of, at) = (self.get(*object), self.get(*index));
+        let value = self.host.get_item(&of, &at)?;
+        code.profile.record(pc, &value);
+        self.consume(*object);
+        self.consume(*index);
+        self.set(*dst, value);
+        Ok(())
+    }
+
+    #[inline(never)]
+    pub(super) fn set_item(&mut self, pc: Pc) -> Result<(), Fault> {
+        let code = self.code;
+        let GenericOp::SetItem { object, index, src } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
+        self.host.set_position(pc);
+        let (of, at, value) = (self.get(*object), self.get(*index), self.get(*src));
+        self.host.set_item(&of, &at, &value)?;
+        self.consume(*object);
+        self.consume(*index);
+        self.consume(*src);
+        Ok(())
+    }
+
     /// The result of a binary or in-place operator, owned, and what it tells the profile.
     pub(super) fn binary_value(
         &mut self,
@@ -360,6 +386,7 @@ impl<H: Host> Machine<'_, H> {
         for_each_write(op, &mut |dst| self.set(dst, result));
     }
 
+    #[inline(never)]
     fn unpack(
         &mut self,
         pc: Pc,
@@ -393,7 +420,8 @@ impl<H: Host> Machine<'_, H> {
         Ok(())
     }
 
-    /// Gathers slots for the host: borrowed copies.
+    /// Gathers slots for the host: borrowed copies. Not inlined, so that the buffer is not in every caller's stack frame.
+    #[inline(never)]
     fn with_slots<R>(&mut self, slots: &[SlotIdx], f: impl FnOnce(&mut H, &[Slot]) -> R) -> R {
         if slots.len() <= FEW {
             let mut few = [Slot::UNBOUND; FEW];

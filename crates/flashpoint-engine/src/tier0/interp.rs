@@ -6,13 +6,12 @@
 
 use std::sync::atomic::Ordering;
 
-use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
+use flashpoint_ir::generic::{BinOp, CmpOp, Pc};
 use flashpoint_ir::slot::{Slot, Tag};
 
 use super::arith;
-use super::code::{Code, Op, OpCode, Reg, flag};
+use super::code::{Code, Op, OpCode, flag};
 use super::frame::{Frame, Registers};
-use super::operators;
 use crate::host::{Host, HostResult, Raised};
 
 /// Where [`run`] begins.
@@ -174,7 +173,8 @@ impl From<Raised> for Fault {
     }
 }
 
-enum Stop<E> {
+/// How a stretch of execution ends.
+pub(super) enum Stop<E> {
     Returned(Slot),
     Left(Pc, E),
     Fault(Pc, Fault),
@@ -258,18 +258,27 @@ macro_rules! compare_and_branch {
     }};
 }
 
+/// An operation that runs from the generic form.
+macro_rules! single {
+    ($self:ident, $pc:ident, $method:ident) => {{
+        if let Err(fault) = $self.$method(Pc($pc as u32)) {
+            return Stop::Fault(Pc($pc as u32), fault);
+        }
+        $pc += 1;
+    }};
+}
+
 impl<H: Host> Machine<'_, H> {
     fn execute<K: Hooks<H>>(&mut self, frame: &mut Frame, hooks: &mut K, mut pc: usize) -> Stop<K::Exit> {
         let ops = &self.code.ops;
         loop {
             let op = &ops[pc];
             match op.code {
-                OpCode::Host => {
-                    if let Err(fault) = self.exec(Pc(pc as u32)) {
-                        return Stop::Fault(Pc(pc as u32), fault);
-                    }
-                    pc += 1;
-                }
+                OpCode::Host => single!(self, pc, exec),
+                OpCode::Call => single!(self, pc, call),
+                OpCode::LoadGlobal => single!(self, pc, load_global),
+                OpCode::GetItem => single!(self, pc, get_item),
+                OpCode::SetItem => single!(self, pc, set_item),
                 OpCode::Const => {
                     self.write(op, self.registers.get(op.reg_b()));
                     pc += 1;
@@ -416,7 +425,7 @@ impl<H: Host> Machine<'_, H> {
 
     /// Writes the result of `op`, an owned slot.
     #[inline(always)]
-    fn write(&mut self, op: &Op, value: Slot) {
+    pub(super) fn write(&mut self, op: &Op, value: Slot) {
         if op.flags & flag::DROP_DST != 0 {
             let old = self.registers.get(op.reg_a());
             if old.owns() {
@@ -424,174 +433,6 @@ impl<H: Host> Machine<'_, H> {
             }
         }
         self.registers.put(op.reg_a(), value);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn replace(&mut self, dst: Reg, old: Slot, value: Slot) {
-        self.registers.put(dst, value);
-        self.host.release(old);
-    }
-
-    #[inline(never)]
-    fn move_owned(&mut self, op: &Op, value: Slot) {
-        if op.flags & flag::B_TEMP != 0 {
-            self.registers.put(op.reg_b(), Slot::UNBOUND);
-        } else {
-            self.host.retain(&value);
-        }
-        self.write(op, value);
-    }
-
-    /// Releases what a consumed operand owned, and ends it.
-    #[inline]
-    fn consume_reg(&mut self, consumed: bool, reg: Reg, value: Slot) {
-        if consumed && value.owns() {
-            self.registers.put(reg, Slot::UNBOUND);
-            self.host.release(value);
-        }
-    }
-
-    /// Ends the operands of a two-operand operation.
-    #[inline]
-    fn consume_operands(&mut self, op: &Op, lhs: Slot, rhs: Slot) {
-        self.consume_reg(op.flags & flag::B_TEMP != 0, op.reg_b(), lhs);
-        self.consume_reg(op.flags & flag::C_TEMP != 0, op.reg_c(), rhs);
-    }
-
-    #[inline(never)]
-    fn binary_slow(&mut self, op: &Op, pc: usize, operator: BinOp) -> Result<(), Fault> {
-        let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
-        let value = self.binary_value(fault_pc(op, pc), operator, op.flags & flag::IN_PLACE != 0, &lhs, &rhs)?;
-        self.consume_operands(op, lhs, rhs);
-        self.write(op, value);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn unary(&mut self, op: &Op, pc: usize) -> Result<(), Fault> {
-        const OPERATORS: [UnOp; 4] = [UnOp::Neg, UnOp::Pos, UnOp::Invert, UnOp::Not];
-        let operand = self.registers.get(op.reg_b());
-        let value = self.unary_value(fault_pc(op, pc), OPERATORS[op.c()], &operand)?;
-        self.consume_reg(op.flags & flag::B_TEMP != 0, op.reg_b(), operand);
-        self.write(op, value);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn compare_slow(&mut self, op: &Op, pc: usize, operator: CmpOp) -> Result<(), Fault> {
-        let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
-        let value = self.compare_value(fault_pc(op, pc), operator, &lhs, &rhs)?;
-        self.consume_operands(op, lhs, rhs);
-        self.write(op, value);
-        Ok(())
-    }
-
-    /// A comparison and the branch after it. Says which of the two raised.
-    #[inline(never)]
-    fn compare_truth(&mut self, op: &Op, pc: usize, operator: CmpOp) -> Result<bool, (Pc, Fault)> {
-        let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
-        let at = fault_pc(op, pc);
-        let value = self.compare_value(at, operator, &lhs, &rhs).map_err(|raised| (at, raised.into()))?;
-        self.consume_operands(op, lhs, rhs);
-        if let Some(value) = operators::truth(&value) {
-            return Ok(value);
-        }
-        let branch = Pc(at.0 + 1);
-        self.host.set_position(branch);
-        let truth = self.host.truth(&value);
-        self.host.release(value);
-        truth.map_err(|raised| (branch, raised.into()))
-    }
-
-    /// The truth of a branch's condition, which is consumed if it is a temporary.
-    #[inline(never)]
-    fn truth(&mut self, pc: usize, reg: Reg) -> Result<bool, Fault> {
-        let cond = self.registers.get(reg);
-        if let Some(value) = operators::truth(&cond) {
-            return Ok(value);
-        }
-        self.host.set_position(Pc(pc as u32));
-        let value = self.host.truth(&cond)?;
-        self.consume_reg(self.code.is_temp[reg.index()], reg, cond);
-        Ok(value)
-    }
-
-    /// `ForNext` over anything but a range: whether there was a value.
-    #[inline(never)]
-    fn next_value(&mut self, op: &Op, pc: usize) -> Result<bool, Fault> {
-        let pc = Pc(pc as u32);
-        let mut iter = self.registers.get(op.reg_b());
-        self.host.set_position(pc);
-        let next = self.host.iter_next(&mut iter);
-        self.registers.put(op.reg_b(), iter);
-        let Some(value) = next? else { return Ok(false) };
-        self.code.profile.record(pc, &value);
-        self.write(op, value);
-        Ok(true)
-    }
-
-    /// The counter of a loop has run out, or attention is asked for.
-    #[cold]
-    #[inline(never)]
-    fn back_edge<K: Hooks<H>>(
-        &mut self,
-        frame: &mut Frame,
-        hooks: &mut K,
-        op: &Op,
-        left: u32,
-    ) -> Option<Stop<K::Exit>> {
-        let from = Pc(op.c() as u32);
-        self.host.set_position(from);
-        if let Err(raised) = self.host.poll() {
-            return Some(Stop::Fault(from, raised.into()));
-        }
-        let looping = &self.code.loops[op.b()];
-        if left > 1 {
-            looping.arm(left - 1);
-            return None;
-        }
-        match hooks.on_back_edge(self.host, self.code, op.b(), frame) {
-            BackEdge::Continue { trips } => {
-                looping.arm(trips);
-                None
-            }
-            BackEdge::Leave(exit) => Some(Stop::Left(looping.header, exit)),
-        }
-    }
-
-    #[cold]
-    fn unbound<E>(&mut self, pc: usize) -> Stop<E> {
-        let pc = Pc(pc as u32);
-        let GenericOp::CheckBound { slot } = self.code.generic.ops[pc.0 as usize] else {
-            unreachable!("`CheckBound` is lowered from `CheckBound`")
-        };
-        self.host.set_position(pc);
-        let raised = self.host.raise_unbound_local(self.function, slot);
-        Stop::Fault(pc, raised.into())
-    }
-
-    /// What kind of fault an exception is that was raised elsewhere on behalf of the operation at `pc`.
-    fn fault_of(&self, pc: Pc) -> Fault {
-        match self.code.generic.ops[pc.0 as usize] {
-            GenericOp::Reraise { .. } => Fault::RaisedAgain,
-            _ => Fault::Raised,
-        }
-    }
-
-    /// An exception is pending that the operation at `pc` raised: the handler to go on at, if there is one. Releases the
-    /// temporaries that the handler does not use.
-    #[cold]
-    #[inline(never)]
-    fn unwind(&mut self, pc: Pc, fault: Fault) -> Option<Pc> {
-        if fault == Fault::Raised {
-            self.host.add_traceback(self.function, pc);
-        }
-        let handler = self.code.handler_of(pc)?;
-        for &slot in &handler.dead {
-            self.end(slot);
-        }
-        Some(handler.target)
     }
 }
 
@@ -604,8 +445,9 @@ fn other_comparison(code: OpCode) -> CmpOp {
     }
 }
 
+/// The operation that raises when `op` at `pc` does.
 #[inline]
-fn fault_pc(op: &Op, pc: usize) -> Pc {
+pub(super) fn fault_pc(op: &Op, pc: usize) -> Pc {
     Pc((pc + usize::from(op.fault)) as u32)
 }
 

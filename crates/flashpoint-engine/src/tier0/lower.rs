@@ -242,6 +242,10 @@ impl<'a> Lowering<'a> {
                 self.writing(Op::new(OpCode::ForNext, dst.0, iter.0, exhausted.0), *dst)
             }
             GenericOp::Return { src } => Op::new(OpCode::Return, src.0, 0, 0),
+            GenericOp::Call { .. } => Op::new(OpCode::Call, 0, 0, 0),
+            GenericOp::LoadGlobal { .. } => Op::new(OpCode::LoadGlobal, 0, 0, 0),
+            GenericOp::GetItem { .. } => Op::new(OpCode::GetItem, 0, 0, 0),
+            GenericOp::SetItem { .. } => Op::new(OpCode::SetItem, 0, 0, 0),
             _ => Op::new(OpCode::Host, 0, 0, 0),
         }
     }

@@ -4,7 +4,8 @@
 //! is the first tier of every function and the one in which every deoptimisation lands.
 //!
 //! Reading order: [`arith`] (numbers), [`operators`] (numbers in slots), [`frame`] (where slots live), [`code`] (the
-//! compact form that is run), [`profile`] (what was seen), [`interp`] (the loop), `exec` (everything off the fast path).
+//! compact form that is run), [`profile`] (what was seen), [`interp`] (the loop), `fallback` and `exec` (everything off
+//! the fast path).
 //!
 //! A function is loaded once ([`Code::load`]) and run any number of times, from any thread. To call it: make a
 //! [`Frame`], move the arguments into its first slots, then [`run`] from [`Entry::START`]. To go on after leaving compiled
@@ -23,6 +24,7 @@ mod lower;
 pub mod profile;
 
 mod exec;
+mod fallback;
 pub mod interp;
 
 pub use code::{Code, LoadError, Loop};
