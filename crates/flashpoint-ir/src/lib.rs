@@ -14,6 +14,7 @@ pub mod slot;
 
 pub mod generic;
 pub mod generic_ops;
+pub mod generic_verify;
 pub mod liveness;
 
 pub mod snapshot;
