@@ -22,9 +22,13 @@ pub mod typed;
 
 pub mod analysis;
 pub mod signature;
+pub mod text;
 pub mod verify;
 
 pub mod reason;
 
 pub mod abi;
 pub mod builder;
+pub mod bytes;
+
+pub mod testing;

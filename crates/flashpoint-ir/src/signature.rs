@@ -132,7 +132,11 @@ pub fn is_sign_extended(ty: Type, value: i128) -> bool {
 pub fn check_inst(data: &InstData, ty: impl Fn(Value) -> Type) -> Result<(), String> {
     let expect = |results: &[Type]| -> Result<(), String> {
         let found: Vec<Type> = data.results.iter().map(|v| ty(*v)).collect();
-        if found == results { Ok(()) } else { Err(format!("results are ({}), should be ({})", list(&found), list(results))) }
+        if found == results {
+            Ok(())
+        } else {
+            Err(format!("results are ({}), should be ({})", list(&found), list(results)))
+        }
     };
     let same = |a: Value, b: Value| -> Result<Type, String> {
         let (first, second) = (ty(a), ty(b));
@@ -264,7 +268,9 @@ pub fn check_recipe(recipe: &Recipe, ty: &impl Fn(Value) -> Type) -> Result<(), 
             if !(*dtype == DType::Bool && ty(*v) == Type::I8) {
                 is(v, machine)?;
             }
-            require(imaginary.is_some() == dtype.is_complex(), || format!("{} has one part too many or too few", dtype.name()))?;
+            require(imaginary.is_some() == dtype.is_complex(), || {
+                format!("{} has one part too many or too few", dtype.name())
+            })?;
             imaginary.iter().try_for_each(|v| is(v, machine))
         }
         Recipe::Tuple(items) | Recipe::Zip(items, _) => items.iter().try_for_each(|item| check_recipe(item, ty)),

@@ -16,6 +16,7 @@ use crate::generic::SlotIdx;
 use crate::reason::Reason;
 use crate::signature::{check_inst, check_recipe};
 use crate::snapshot::{ExitKind, Recipe, Snapshot};
+use crate::text::print_inst;
 use crate::typed::*;
 
 /// What is wrong with a function, and where.
@@ -278,7 +279,7 @@ impl<'a> Verifier<'a> {
             function: self.func.name.clone(),
             pass: None,
             block,
-            inst: inst.map(|inst| format!("{:?}", self.func.insts[inst.index()].kind)),
+            inst: inst.map(|inst| print_inst(self.func, inst)),
             message: message.into(),
         }
     }
@@ -300,7 +301,9 @@ fn check_block_call(func: &TypedFunction, call: &BlockCall) -> Result<(), String
 
 fn check_snapshot(snapshot: &Snapshot, ty: &impl Fn(Value) -> Type) -> Result<(), String> {
     match &snapshot.exit {
-        ExitKind::Resume | ExitKind::Raise if snapshot.frames.is_empty() => return Err("there is no frame to go on in".into()),
+        ExitKind::Resume | ExitKind::Raise if snapshot.frames.is_empty() => {
+            return Err("there is no frame to go on in".into());
+        }
         ExitKind::Return(_) if !snapshot.frames.is_empty() => return Err("a return leaves no frames".into()),
         ExitKind::Return(recipe) => check_recipe(recipe, ty)?,
         _ => {}
@@ -327,4 +330,94 @@ fn check_snapshot(snapshot: &Snapshot, ty: &impl Fn(Value) -> Type) -> Result<()
         return Err(format!("{v} is a vector"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::parse_typed;
+
+    /// The verifier's complaint about a function with this body; its parameters are v0: i64, v1: f64, v2: i1, v3: ptr.
+    #[track_caller]
+    fn complaint(body: &str) -> String {
+        let func = parse_typed(&format!("func @f(v0: i64, v1: f64, v2: i1, v3: ptr) -> i64 {{\n{body}\n}}")).unwrap();
+        verify_after("test", &func).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn each_rule_has_its_complaint() {
+        for (body, expected) in [
+            ("block0:\n return v0", ""),
+            ("block0:", "block0: the block is empty"),
+            ("block0:\n v4 = iconst.i64 1", "block0, `v4 = iconst.i64 1`: the block does not end with a terminator"),
+            ("block0:\n return v0\n return v0", "`return v0`: a terminator stands before the block's end"),
+            ("block0:\n jump block0", "`jump block0`: the entry block has no predecessors"),
+            ("block0:\n return v9", "`return v9`: v9 is not defined"),
+            ("block0:\n return v1", "`return v1`: returns f64, should be i64"),
+            ("block0:\n return", "`return`: returns nothing, should be i64"),
+            ("block0:\n jump block1\nblock1(v4: i64):\n return v4", "block1 takes 1 arguments, not 0"),
+            ("block0:\n jump block1(v1)\nblock1(v4: i64):\n return v4", "parameter v4 is i64, argument v1 is f64"),
+            ("block0:\n v4 = iadd.i64 v0, v1\n return v4", "operands v0: i64 and v1: f64 differ in type"),
+            ("block0:\n v4 = iadd.f64 v1, v1\n return v0", "`v4 = iadd.f64 v1, v1`: f64 is no integer"),
+            ("block0:\n v4 = fneg.i64 v0\n return v0", "i64 is no float"),
+            ("block0:\n v4 = iadd.i32 v0, v0\n return v0", "results are (i32), should be (i64)"),
+            ("block0:\n v4 = iconst.i8 200\n return v0", "200 is no sign-extended i8"),
+            ("block0:\n v4 = sext.i64 v0\n return v0", "no such conversion from i64 to i64"),
+            ("block0:\n v4 = select.i64 v0, v0, v0\n return v0", "condition v0 is i64"),
+            ("block0:\n store.constant v0, v3\n return v0", "constant memory is not written"),
+            ("block0:\n v4 = load.i64.array v0\n return v0", "operand v0 is i64, should be ptr"),
+            ("block0:\n v4 = libm.pow v1\n return v0", "operands are (f64), should be (f64, f64)"),
+            ("block0:\n call_helper release(v0)\n return v0", "operands are (i64), should be (ptr)"),
+            ("block0:\n guard v0, exit0\n return v0\n exit0 = Raise resume { frame 0 @1: }", "v0 is i64, should be i1"),
+            ("block0:\n branch v0, block1, block1\nblock1:\n return v0", "operand v0 is i64, should be i1"),
+            ("block0:\n exit exit0\n exit0 = Raise resume {}", "exit0: there is no frame to go on in"),
+            (
+                "block0:\n exit exit0\n exit0 = Raise resume { frame 0 @1: s0 = int v1 }",
+                "exit0: frame 0, s0: v1 is f64, should be i64",
+            ),
+            (
+                "block0:\n exit exit0\n exit0 = Raise resume { frame 0 @1: s4 = none, s4 = none }",
+                "exit0: frame 0 names s4 twice",
+            ),
+            ("block0:\n exit exit0\n exit0 = Raise resume { frame 0 @1: s4 = int v7 }", "v7 is not defined"),
+            // Exits that nothing takes are not looked at.
+            ("block0:\n return v0\n exit0 = Raise resume { frame 0 @1: s4 = int v7 }", ""),
+            (
+                "block0:\n v4 = iadd.i64 v5, v0\n v5 = iadd.i64 v0, v0\n return v4",
+                "v5, defined in block0, does not dominate this use",
+            ),
+            (
+                "block0:\n branch v2, block1, block2\nblock1:\n v4 = iconst.i64 1\n jump block2\nblock2:\n return v4",
+                "pass `test` broke @f, block2, `return v4`: v4, defined in block1, does not dominate this use",
+            ),
+            (
+                "block0:\n guard v2, exit0\n v4 = iconst.i64 1\n return v4\n exit0 = Raise resume { frame 0 @1: s0 = int v4 }",
+                "`guard v2, exit0`: v4, defined in block0, does not dominate this use",
+            ),
+            // The layout need not be in the order of dominance.
+            ("block0:\n jump block2\nblock1:\n return v4\nblock2:\n v4 = iconst.i64 1\n jump block1", ""),
+        ] {
+            let found = complaint(body);
+            assert!(if expected.is_empty() { found.is_empty() } else { found.ends_with(expected) }, "{body}\n{found}");
+        }
+    }
+
+    #[test]
+    fn broken_tables_are_found_without_panic() {
+        let good = parse_typed("func @f(v0: i64) -> i64 {\nblock0:\n return v0\n}").unwrap();
+        let broken = |change: fn(&mut TypedFunction)| {
+            let mut func = good.clone();
+            change(&mut func);
+            verify(&func).unwrap_err().message
+        };
+        assert_eq!(broken(|f| f.layout.clear()), "has no blocks");
+        assert_eq!(broken(|f| f.layout.push(Block(0))), "stands in the layout twice");
+        assert_eq!(broken(|f| f.layout.push(Block(7))), "does not exist");
+        assert_eq!(broken(|f| f.blocks[0].insts.push(Inst(0))), "a terminator stands before the block's end");
+        assert_eq!(broken(|f| f.blocks[0].insts[0] = Inst(9)), "inst9 does not exist");
+        assert_eq!(broken(|f| f.blocks[0].params.push(Value(0))), "v0 is defined twice");
+        assert_eq!(broken(|f| f.blocks[0].params.push(Value(5))), "v5 has no type");
+        assert_eq!(broken(|f| f.insts[0].kind = InstKind::Exit(SnapshotId(3))), "exit3 does not exist");
+        assert_eq!(broken(|f| f.value_types.clear()), "v0 has no type");
+    }
 }
