@@ -26,12 +26,6 @@ impl<'a> Builder<'a> {
         self.expr(expr, None)
     }
 
-    /// As [`Builder::operand`]; the name says that the caller reads the slot in a later operation of the same statement,
-    /// between which only other expressions are evaluated.
-    pub fn operand_copied(&mut self, expr: &'a Expr) -> Build<SlotIdx> {
-        self.operand(expr)
-    }
-
     /// The value for several reads; ends with [`Builder::end_multi`].
     pub fn multi(&mut self, expr: &'a Expr) -> Build<Multi> {
         if let Some(value) = self.const_of(expr) {
@@ -43,7 +37,6 @@ impl<'a> Builder<'a> {
             self.emit_at(expr.span, GenericOp::CheckBound { slot });
             return Ok(Multi::Named(slot));
         }
-        // The slot is taken after the value's own temporaries, so that handlers of other values are not disturbed.
         let dst = self.pinned();
         self.expr(expr, Some(dst))?;
         Ok(Multi::Pinned(dst))

@@ -99,7 +99,7 @@ impl<'a> Builder<'a> {
         }
         let mut decorators = Vec::new();
         for decorator in &def.decorator_list {
-            decorators.push(self.operand_copied(decorator)?);
+            decorators.push(self.operand(decorator)?);
         }
         // The definition itself happens on the line of the first decorator.
         self.loc = def.decorator_list.first().map_or(def.span, |first| first.span);
@@ -124,12 +124,12 @@ impl<'a> Builder<'a> {
         let args = source.args();
         let mut defaults = Vec::new();
         for default in &args.defaults {
-            defaults.push(self.operand_copied(default)?);
+            defaults.push(self.operand(default)?);
         }
         let mut keyword_defaults = Vec::new();
         for (arg, default) in args.kwonlyargs.iter().zip(&args.kw_defaults) {
             if let Some(default) = default {
-                let value = self.operand_copied(default)?;
+                let value = self.operand(default)?;
                 keyword_defaults.push((self.name(&arg.arg), value));
             }
         }
@@ -170,7 +170,7 @@ impl<'a> Builder<'a> {
         for (name, annotation) in annotated {
             let name = crate::scope::mangle(self.scope.private.as_deref(), name).into_owned();
             let key = self.constant(Const::Str(name), None);
-            items.push((Some(key), self.operand_copied(annotation)?));
+            items.push((Some(key), self.operand(annotation)?));
         }
         let dst = self.temp();
         self.emit(GenericOp::BuildDict { dst, items: items.into() });
