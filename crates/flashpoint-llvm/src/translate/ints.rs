@@ -1,0 +1,187 @@
+//! Integer arithmetic, and conversions.
+
+use flashpoint_ir::typed::*;
+
+use super::{Translated, Translator};
+use crate::ir::{IntPredicate, RealPredicate, Val};
+
+impl<'a> Translator<'a> {
+    pub(super) fn int_unary(&self, op: UnaryOp, a: Val<'a>) -> Val<'a> {
+        let ir = self.ir;
+        let ty = ir.type_of(a);
+        match op {
+            UnaryOp::Ineg => ir.neg(a),
+            UnaryOp::Not => ir.not(a),
+            // Defined at zero, where they give the width.
+            UnaryOp::Clz => ir.intrinsic("llvm.ctlz", &[ty], &[a, ir.int(ir.int_ty(1), 0)]),
+            UnaryOp::Ctz => ir.intrinsic("llvm.cttz", &[ty], &[a, ir.int(ir.int_ty(1), 0)]),
+            UnaryOp::Popcnt => ir.intrinsic("llvm.ctpop", &[ty], &[a]),
+            _ => unreachable!("{op:?} is a float operation"),
+        }
+    }
+
+    pub(super) fn int_binary(&mut self, op: BinaryOp, lhs: Value, rhs: Value) -> Translated<Val<'a>> {
+        let ir = self.ir;
+        let (a, b) = (self.value(lhs), self.value(rhs));
+        let intrinsic = |name: &str| ir.intrinsic(name, &[ir.type_of(a)], &[a, b]);
+        Ok(match op {
+            BinaryOp::Iadd => ir.add(a, b),
+            BinaryOp::Isub => ir.sub(a, b),
+            BinaryOp::Imul => ir.mul(a, b),
+            BinaryOp::And => ir.and(a, b),
+            BinaryOp::Or => ir.or(a, b),
+            BinaryOp::Xor => ir.xor(a, b),
+            BinaryOp::Shl => ir.shl(a, b),
+            BinaryOp::Ashr => ir.ashr(a, b),
+            BinaryOp::Lshr => ir.lshr(a, b),
+            BinaryOp::Smin => intrinsic("llvm.smin"),
+            BinaryOp::Smax => intrinsic("llvm.smax"),
+            BinaryOp::Umin => intrinsic("llvm.umin"),
+            BinaryOp::Umax => intrinsic("llvm.umax"),
+            BinaryOp::SdivFloor | BinaryOp::SremFloor if self.shift_for(rhs).is_some() => {
+                let shift = self.shift_for(rhs).expect("just asked");
+                let ty = ir.type_of(a);
+                match op {
+                    BinaryOp::SdivFloor => ir.ashr(a, ir.int_like(ty, shift.into())),
+                    _ => ir.and(a, ir.int_like(ty, (1i128 << shift) - 1)),
+                }
+            }
+            BinaryOp::Sdiv | BinaryOp::Srem | BinaryOp::Udiv | BinaryOp::Urem | BinaryOp::SdivFloor | BinaryOp::SremFloor
+                if self.ty(lhs).lane == Lane::I128 =>
+            {
+                if self.ty(lhs).lanes != 1 {
+                    return Err(self.unsupported("a division of vectors of i128"));
+                }
+                self.wide_division(op, a, b)
+            }
+            BinaryOp::Sdiv => ir.sdiv(a, b),
+            BinaryOp::Srem => ir.srem(a, b),
+            BinaryOp::Udiv => ir.udiv(a, b),
+            BinaryOp::Urem => ir.urem(a, b),
+            BinaryOp::SdivFloor => self.floor_quotient(ir.sdiv(a, b), ir.srem(a, b), b),
+            BinaryOp::SremFloor => self.floor_remainder(ir.srem(a, b), b),
+            _ => unreachable!("{op:?} is a float operation"),
+        })
+    }
+
+    /// The binary logarithm of a divisor that is a power of two known now.
+    fn shift_for(&self, divisor: Value) -> Option<u32> {
+        let value = *self.constants.get(&divisor)?;
+        (value > 0 && value & (value - 1) == 0 && self.ty(divisor).lane != Lane::I1).then(|| value.trailing_zeros())
+    }
+
+    /// Whether truncation rounded up: the remainder is not zero and has not the divisor's sign.
+    fn rounded_up(&self, rem: Val<'a>, b: Val<'a>) -> Val<'a> {
+        let ir = self.ir;
+        let zero = ir.int_like(ir.type_of(rem), 0);
+        let inexact = ir.icmp(IntPredicate::LLVMIntNE, rem, zero);
+        let signs_differ = ir.icmp(IntPredicate::LLVMIntSLT, ir.xor(rem, b), zero);
+        ir.and(inexact, signs_differ)
+    }
+
+    pub(super) fn floor_quotient(&self, quotient: Val<'a>, rem: Val<'a>, b: Val<'a>) -> Val<'a> {
+        let up = self.rounded_up(rem, b);
+        self.ir.add(quotient, self.ir.sext(up, self.ir.type_of(quotient)))
+    }
+
+    pub(super) fn floor_remainder(&self, rem: Val<'a>, b: Val<'a>) -> Val<'a> {
+        let up = self.rounded_up(rem, b);
+        let zero = self.ir.int_like(self.ir.type_of(rem), 0);
+        self.ir.add(rem, self.ir.select(up, b, zero))
+    }
+
+    /// The wrapped value, and whether it wrapped. Where LLVM is to vectorise, additions are written so that it can: it
+    /// has no vector form of its overflow intrinsics.
+    pub(super) fn overflow(&self, op: OverflowOp, lhs: Value, rhs: Value, vectorise: bool) -> (Val<'a>, Val<'a>) {
+        let ir = self.ir;
+        let (a, b) = (self.value(lhs), self.value(rhs));
+        let ty = ir.type_of(a);
+        let bits = self.ty(lhs).lane_bits();
+        let negative = |value| ir.icmp(IntPredicate::LLVMIntSLT, value, ir.int_like(ty, 0));
+        if vectorise || self.ty(lhs).lanes != 1 {
+            match op {
+                OverflowOp::SaddOverflow => {
+                    let sum = ir.add(a, b);
+                    return (sum, negative(ir.and(ir.xor(a, sum), ir.xor(b, sum))));
+                }
+                OverflowOp::SsubOverflow => {
+                    let difference = ir.sub(a, b);
+                    return (difference, negative(ir.and(ir.xor(a, b), ir.xor(a, difference))));
+                }
+                OverflowOp::SmulOverflow if bits <= 32 => {
+                    let mut wide = self.ty(lhs);
+                    wide.lane = Lane::I64;
+                    let wide = self.types.of(wide);
+                    let exact = ir.mul(ir.sext(a, wide), ir.sext(b, wide));
+                    let product = ir.trunc(exact, ty);
+                    return (product, ir.icmp(IntPredicate::LLVMIntNE, ir.sext(product, wide), exact));
+                }
+                _ => {}
+            }
+        }
+        let name = match op {
+            OverflowOp::SaddOverflow => "llvm.sadd.with.overflow",
+            OverflowOp::SsubOverflow => "llvm.ssub.with.overflow",
+            OverflowOp::SmulOverflow => "llvm.smul.with.overflow",
+            OverflowOp::UaddOverflow => "llvm.uadd.with.overflow",
+            OverflowOp::UsubOverflow => "llvm.usub.with.overflow",
+            OverflowOp::UmulOverflow => "llvm.umul.with.overflow",
+        };
+        let pair = ir.intrinsic(name, &[ty], &[a, b]);
+        (ir.extract_value(pair, 0), ir.extract_value(pair, 1))
+    }
+
+    pub(super) fn convert(&self, op: ConvertOp, value: Value, to: Type) -> Val<'a> {
+        let ir = self.ir;
+        let from = self.ty(value);
+        let a = self.value(value);
+        let ty = self.types.of(to);
+        match op {
+            ConvertOp::Sext => ir.sext(a, ty),
+            ConvertOp::Zext => ir.zext(a, ty),
+            ConvertOp::Trunc => ir.trunc(a, ty),
+            ConvertOp::SintToFloat => ir.sint_to_fp(a, ty),
+            ConvertOp::UintToFloat => ir.uint_to_fp(a, ty),
+            ConvertOp::FloatToSint => self.float_to_sint(a, from, to),
+            // Out of range LLVM's result is poison, ours merely unspecified.
+            ConvertOp::FloatToUint => ir.freeze(ir.fp_to_uint(a, ty)),
+            ConvertOp::FloatExtend => ir.fp_ext(a, ty),
+            ConvertOp::FloatDemote => ir.fp_trunc(a, ty),
+            ConvertOp::Bitcast => match (from.lane, to.lane) {
+                (Lane::Ptr, _) => ir.ptr_to_int(a, ty),
+                (_, Lane::Ptr) => ir.int_to_ptr(a, ty),
+                _ => ir.bit_cast(a, ty),
+            },
+        }
+    }
+
+    /// Truncates; the minimum of the type where the result does not fit. One comparison decides: `-MIN` is a power of two,
+    /// exact in both float types, and of the values at or above it in magnitude only `MIN` itself fits, which is the
+    /// answer anyway. NaN compares false.
+    fn float_to_sint(&self, a: Val<'a>, from: Type, to: Type) -> Val<'a> {
+        let ir = self.ir;
+        let magnitude = ir.intrinsic("llvm.fabs", &[ir.type_of(a)], &[a]);
+        let limit = 2f64.powi(to.lane_bits() as i32 - 1);
+        let limit = self.float_like(from, limit);
+        let fits = ir.fcmp(RealPredicate::LLVMRealOLT, magnitude, limit);
+        let ty = self.types.of(to);
+        let minimum = ir.int_like(ty, -1i128 << (to.lane_bits() - 1));
+        ir.select(fits, ir.fp_to_sint(a, ty), minimum)
+    }
+}
+
+/// LLVM's name of a comparison.
+pub(super) fn predicate(cc: IntCC) -> IntPredicate {
+    match cc {
+        IntCC::Eq => IntPredicate::LLVMIntEQ,
+        IntCC::Ne => IntPredicate::LLVMIntNE,
+        IntCC::Slt => IntPredicate::LLVMIntSLT,
+        IntCC::Sle => IntPredicate::LLVMIntSLE,
+        IntCC::Sgt => IntPredicate::LLVMIntSGT,
+        IntCC::Sge => IntPredicate::LLVMIntSGE,
+        IntCC::Ult => IntPredicate::LLVMIntULT,
+        IntCC::Ule => IntPredicate::LLVMIntULE,
+        IntCC::Ugt => IntPredicate::LLVMIntUGT,
+        IntCC::Uge => IntPredicate::LLVMIntUGE,
+    }
+}
