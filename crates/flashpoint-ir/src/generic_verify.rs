@@ -200,7 +200,8 @@ impl Verifier<'_> {
             op.for_each_read(|slot| {
                 let checks_itself =
                     matches!(op, GenericOp::CheckBound { .. } | GenericOp::Delete { .. } | GenericOp::Drop { .. });
-                if !liveness.must_hold(pc, slot) && !(checks_itself && liveness.may_hold_or_named(function, pc, slot)) {
+                let copes = checks_itself && liveness.may_hold_or_named(function, pc, slot);
+                if !copes && !liveness.must_hold(pc, slot) {
                     self.fail(at, format!("slot {} may be empty where it is read", slot.0));
                 }
                 if function.consumes(slot) {
