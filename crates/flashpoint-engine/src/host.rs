@@ -278,6 +278,8 @@ pub trait Rematerialize: Host {
         extents: &[i64],
         strides: &[i64],
     ) -> HostResult<Slot>;
+    /// `object.name`: a bound method that typed code had looked up but not called.
+    fn get_attr_named(&mut self, object: &Slot, name: &str) -> HostResult<Slot>;
     /// A new array.
     fn new_array(&mut self, dtype: DType, extents: &[i64], fill: ArrayFill, order: ArrayOrder) -> HostResult<Slot>;
 }

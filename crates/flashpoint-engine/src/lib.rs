@@ -2,7 +2,10 @@
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
 //! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), `exits` (from
-//! compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`].
+//! compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
+//! without Python, for tests and Rust users.
 
 pub mod host;
 pub mod tier0;
+
+pub mod rust_host;

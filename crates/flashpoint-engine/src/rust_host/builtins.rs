@@ -162,9 +162,7 @@ fn int(host: &mut RustHost, args: &[Slot]) -> HostResult<Slot> {
     if let Some(Object::Str(text)) = host.get(&args[0]).as_deref() {
         return match text.trim().parse::<BigInt>() {
             Ok(value) => Ok(host.int(value)),
-            Err(_) => {
-                Err(host.error("ValueError", &format!("invalid literal for int() with base 10: '{text}'")))
-            }
+            Err(_) => Err(host.error("ValueError", &format!("invalid literal for int() with base 10: '{text}'"))),
         };
     }
     Err(host.type_error("int() argument must be a string or a number"))

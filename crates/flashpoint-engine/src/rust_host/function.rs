@@ -102,10 +102,12 @@ impl RustFunction {
     ) -> HostResult<Vec<Slot>> {
         let generic = self.definition.code.generic().clone();
         let params = &generic.params;
-        let (n_positional, n_named) = (params.n_positional as usize, (params.n_positional + params.n_keyword_only) as usize);
+        let (n_positional, n_named) =
+            (params.n_positional as usize, (params.n_positional + params.n_keyword_only) as usize);
         let mut bound = vec![Slot::UNBOUND; n_named];
         if args.len() > n_positional && !params.has_varargs {
-            let text = format!("{}() takes {n_positional} positional arguments but {} were given", generic.name, args.len());
+            let text =
+                format!("{}() takes {n_positional} positional arguments but {} were given", generic.name, args.len());
             return Err(host.error("TypeError", &text));
         }
         let n_plain = args.len().min(n_positional);

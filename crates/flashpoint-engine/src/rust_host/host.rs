@@ -437,8 +437,7 @@ impl Host for RustHost {
     fn match_exception(&mut self, exc: &Slot, class: &Slot) -> HostResult<bool> {
         match self.matches(exc, class) {
             Some(matches) => Ok(matches),
-            None => Err(self
-                .type_error("catching classes that do not inherit from BaseException is not allowed")),
+            None => Err(self.type_error("catching classes that do not inherit from BaseException is not allowed")),
         }
     }
 

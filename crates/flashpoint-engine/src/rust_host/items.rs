@@ -17,9 +17,9 @@ impl RustHost {
             return Ok(slot.as_i64());
         }
         match self.as_int(slot) {
-            Some(value) => value
-                .to_i64()
-                .ok_or_else(|| self.error("IndexError", "cannot fit 'int' into an index-sized integer")),
+            Some(value) => {
+                value.to_i64().ok_or_else(|| self.error("IndexError", "cannot fit 'int' into an index-sized integer"))
+            }
             None => {
                 let text = format!("indices must be integers or slices, not {}", self.type_name(slot));
                 Err(self.type_error(text))

@@ -27,23 +27,42 @@ pub enum Object {
     List(Vec<Slot>),
     Set(Vec<Slot>),
     Dict(Vec<(Slot, Slot)>),
-    Range { start: i64, stop: i64, step: i64 },
+    Range {
+        start: i64,
+        stop: i64,
+        step: i64,
+    },
     Slice(Slot, Slot, Slot),
     Cell(Slot),
     Function(Rc<RustFunction>),
     Native(Native),
     /// `receiver.name`, to be called.
-    Method { receiver: Slot, name: Rc<str> },
+    Method {
+        receiver: Slot,
+        name: Rc<str>,
+    },
     /// An exception class and its base (0: none).
-    Class { name: &'static str, base: Slot },
+    Class {
+        name: &'static str,
+        base: Slot,
+    },
     Exception(Exception),
     Array(Array),
-    Enumerate { count: i64, inner: Slot },
-    Zip { inner: Vec<Slot>, strict: bool },
+    Enumerate {
+        count: i64,
+        inner: Slot,
+    },
+    Zip {
+        inner: Vec<Slot>,
+        strict: bool,
+    },
     /// An iterator made of a `RangeIter` or `SeqIter` slot.
     Iterator(Slot),
     /// A context manager: what `__enter__` and `__exit__` call.
-    Manager { enter: Slot, exit: Slot },
+    Manager {
+        enter: Slot,
+        exit: Slot,
+    },
 }
 
 /// An exception.

@@ -121,9 +121,7 @@ impl RustHost {
             BinOp::TrueDiv => Err(self.error("ZeroDivisionError", "float division by zero")),
             BinOp::FloorDiv => Err(self.error("ZeroDivisionError", "float floor division by zero")),
             BinOp::Mod => Err(self.error("ZeroDivisionError", "float modulo")),
-            BinOp::Pow if a == 0.0 => {
-                Err(self.error("ZeroDivisionError", "0.0 cannot be raised to a negative power"))
-            }
+            BinOp::Pow if a == 0.0 => Err(self.error("ZeroDivisionError", "0.0 cannot be raised to a negative power")),
             BinOp::Pow if a < 0.0 && b != b.floor() => {
                 let (modulus, angle) = (a.abs().powf(b), std::f64::consts::PI * b);
                 Ok(Slot::complex(modulus * angle.cos(), modulus * angle.sin()))
@@ -212,7 +210,9 @@ impl RustHost {
         } else if let (Some(a), Some(b)) = (self.as_int(lhs), self.as_int(rhs)) {
             Some(a.cmp(&b))
         } else if let (Some(a), Some(b)) = (numpy_as_python(lhs), numpy_as_python(rhs)) {
-            return operators::compare(op, &a, &b).map(Slot::bool).ok_or_else(|| self.error("TypeError", "not ordered"));
+            return operators::compare(op, &a, &b)
+                .map(Slot::bool)
+                .ok_or_else(|| self.error("TypeError", "not ordered"));
         } else if let (Some(a), Some(b)) = (self.as_float(lhs), self.as_float(rhs)) {
             a.partial_cmp(&b)
         } else {

@@ -25,7 +25,7 @@ impl<H: Host> Machine<'_, H> {
         } else {
             self.host.retain(&value);
         }
-        self.write(op, value);
+        self.write(self.registers, op, value);
     }
 
     /// Releases what a consumed operand owned, and ends it.
@@ -49,7 +49,7 @@ impl<H: Host> Machine<'_, H> {
         let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
         let value = self.binary_value(fault_pc(op, pc), operator, op.flags & flag::IN_PLACE != 0, &lhs, &rhs)?;
         self.consume_operands(op, lhs, rhs);
-        self.write(op, value);
+        self.write(self.registers, op, value);
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl<H: Host> Machine<'_, H> {
         let operand = self.registers.get(op.reg_b());
         let value = self.unary_value(fault_pc(op, pc), OPERATORS[op.c()], &operand)?;
         self.consume_reg(op.flags & flag::B_TEMP != 0, op.reg_b(), operand);
-        self.write(op, value);
+        self.write(self.registers, op, value);
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl<H: Host> Machine<'_, H> {
         let (lhs, rhs) = (self.registers.get(op.reg_b()), self.registers.get(op.reg_c()));
         let value = self.compare_value(fault_pc(op, pc), operator, &lhs, &rhs)?;
         self.consume_operands(op, lhs, rhs);
-        self.write(op, value);
+        self.write(self.registers, op, value);
         Ok(())
     }
 
@@ -112,7 +112,7 @@ impl<H: Host> Machine<'_, H> {
         self.registers.put(op.reg_b(), iter);
         let Some(value) = next? else { return Ok(false) };
         self.code.profile.record(pc, &value);
-        self.write(op, value);
+        self.write(self.registers, op, value);
         Ok(true)
     }
 

@@ -8,7 +8,10 @@
 //!
 //! Invariants: every slot of a frame is initialised. A frame does not release what its slots own, for that takes a host:
 //! [`super::run`] does so when it leaves the frame, and whoever abandons a frame before calls [`Frame::release`].
-#![allow(unsafe_code, reason = "frames are slices of a stack that outlives borrows; registers are checked once, at load")]
+#![allow(
+    unsafe_code,
+    reason = "frames are slices of a stack that outlives borrows; registers are checked once, at load"
+)]
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -134,7 +137,11 @@ impl Frame {
     /// The registers of `code`, whose frame this must be.
     pub(super) fn registers(&mut self, code: &Code) -> Registers {
         assert_eq!(self.len as usize, code.n_slots() + code.constants().len(), "the frame belongs to other code");
-        Registers { slots: self.slots.as_ptr(), #[cfg(debug_assertions)] len: self.len }
+        Registers {
+            slots: self.slots.as_ptr(),
+            #[cfg(debug_assertions)]
+            len: self.len,
+        }
     }
 }
 
@@ -147,6 +154,9 @@ impl Drop for Frame {
 
 /// Unchecked access to a frame's slots, for the interpreter's loop. Reads and writes whole slots and makes no references,
 /// so that it may be used between uses of the [`Frame`].
+///
+/// Field by field, because a slot copied as a whole goes through the stack with loads wider than the stores before them,
+/// which the processor cannot forward: that costs more than the operation itself.
 #[derive(Clone, Copy)]
 pub(super) struct Registers {
     slots: *mut Slot,
@@ -168,13 +178,22 @@ impl Registers {
         // SAFETY: only `Code::load` makes a `Reg`, and checks it against the frame length of its code; `Frame::registers`
         // checked that the frame has that length. The interpreter takes registers and operations from the same code and
         // drops both before the frame.
-        unsafe { *self.address(reg) }
+        unsafe {
+            let slot = self.address(reg);
+            Slot { tag: (*slot).tag, aux: (*slot).aux, a: (*slot).a, b: (*slot).b }
+        }
     }
 
     /// Overwrites `reg`.
     #[inline(always)]
     pub(super) fn put(self, reg: Reg, value: Slot) {
         // SAFETY: as in `get`; the interpreter's thread is the only one that sees the frame.
-        unsafe { *self.address(reg) = value }
+        unsafe {
+            let slot = self.address(reg);
+            (*slot).tag = value.tag;
+            (*slot).aux = value.aux;
+            (*slot).a = value.a;
+            (*slot).b = value.b;
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use flashpoint_ir::generic::{BinOp, CmpOp, Pc};
+use flashpoint_ir::generic::{BinOp, CmpOp, Pc, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
 
 use super::arith;
@@ -75,13 +75,8 @@ pub trait Hooks<H: Host> {
 
     /// The counter of `code.loops()[loop_index]` has run out. The host has just been polled; the frame stands before the
     /// loop's header. The frame's slots may be changed as deoptimisation does.
-    fn on_back_edge(
-        &mut self,
-        host: &mut H,
-        code: &Code,
-        loop_index: usize,
-        frame: &mut Frame,
-    ) -> BackEdge<Self::Exit>;
+    fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame)
+    -> BackEdge<Self::Exit>;
 }
 
 /// Stays in tier 0 for ever.
@@ -147,13 +142,7 @@ pub fn run<H: Host, K: Hooks<H>>(
 /// Runs the one operation at `pc`, which must not be a jump, branch, `ForNext` or `Return`; for compiled code that leaves
 /// single operations to tier 0. If it raises, the exception has no traceback entry of this frame yet: going on with
 /// [`Entry::Raise`] adds it.
-pub fn step<H: Host>(
-    code: &Code,
-    function: &H::Function,
-    frame: &mut Frame,
-    host: &mut H,
-    pc: Pc,
-) -> HostResult<()> {
+pub fn step<H: Host>(code: &Code, function: &H::Function, frame: &mut Frame, host: &mut H, pc: Pc) -> HostResult<()> {
     let registers = frame.registers(code);
     Machine { code, function, host, registers }.exec(pc).map_err(|_| Raised)
 }
@@ -191,20 +180,20 @@ pub(super) struct Machine<'a, H: Host> {
 /// An operator on two numbers of one machine type; else off the fast path. The integer form gives an `Option`: `None` is
 /// left to the slow path as well.
 macro_rules! arithmetic {
-    ($self:ident, $op:ident, $pc:ident, $binop:expr, |$a:ident, $b:ident| $int:expr $(, |$x:ident, $y:ident| $float:expr)?) => {{
-        let (lhs, rhs) = ($self.registers.get($op.reg_b()), $self.registers.get($op.reg_c()));
+    ($self:ident, $registers:ident, $op:ident, $pc:ident, $binop:expr, |$a:ident, $b:ident| $int:expr $(, |$x:ident, $y:ident| $float:expr)?) => {{
+        let (lhs, rhs) = ($registers.get($op.reg_b()), $registers.get($op.reg_c()));
         'done: {
             if lhs.tag == Tag::Int && rhs.tag == Tag::Int {
                 let ($a, $b) = (lhs.as_i64(), rhs.as_i64());
                 if let Some(value) = $int {
-                    $self.write($op, Slot::int(value));
+                    $self.write($registers, $op, Slot::int(value));
                     break 'done;
                 }
             }
             $(else if lhs.tag == Tag::Float && rhs.tag == Tag::Float {
                 let ($x, $y) = (lhs.as_f64(), rhs.as_f64());
                 if let Some(value) = $float {
-                    $self.write($op, Slot::float(value));
+                    $self.write($registers, $op, Slot::float(value));
                     break 'done;
                 }
             })?
@@ -218,12 +207,12 @@ macro_rules! arithmetic {
 
 /// Whether a comparison of two numbers of one machine type holds; else off the fast path.
 macro_rules! comparison {
-    ($self:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt, $int:ident, $float:ident) => {{
-        let ($int, $float) = ($self.registers.get($op.reg_b()), $self.registers.get($op.reg_c()));
-        if $int.tag == Tag::Int && $float.tag == Tag::Int {
-            Some($int.as_i64() $operator $float.as_i64())
-        } else if $int.tag == Tag::Float && $float.tag == Tag::Float {
-            Some($int.as_f64() $operator $float.as_f64())
+    ($registers:ident, $op:ident, $operator:tt) => {{
+        let (lhs, rhs) = ($registers.get($op.reg_b()), $registers.get($op.reg_c()));
+        if lhs.tag == Tag::Int && rhs.tag == Tag::Int {
+            Some(lhs.as_i64() $operator rhs.as_i64())
+        } else if lhs.tag == Tag::Float && rhs.tag == Tag::Float {
+            Some(lhs.as_f64() $operator rhs.as_f64())
         } else {
             None
         }
@@ -231,9 +220,9 @@ macro_rules! comparison {
 }
 
 macro_rules! compare {
-    ($self:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt) => {{
-        match comparison!($self, $op, $pc, $cmp, $operator, lhs, rhs) {
-            Some(value) => $self.write($op, Slot::bool(value)),
+    ($self:ident, $registers:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt) => {{
+        match comparison!($registers, $op, $operator) {
+            Some(value) => $self.write($registers, $op, Slot::bool(value)),
             None => {
                 if let Err(fault) = $self.compare_slow($op, $pc, $cmp) {
                     return fault_at($op, $pc, fault);
@@ -245,8 +234,8 @@ macro_rules! compare {
 }
 
 macro_rules! compare_and_branch {
-    ($self:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt) => {{
-        let value = match comparison!($self, $op, $pc, $cmp, $operator, lhs, rhs) {
+    ($self:ident, $registers:ident, $op:ident, $pc:ident, $cmp:expr, $operator:tt) => {{
+        let value = match comparison!($registers, $op, $operator) {
             Some(value) => value,
             None => match $self.compare_truth($op, $pc, $cmp) {
                 Ok(value) => value,
@@ -270,7 +259,9 @@ macro_rules! single {
 
 impl<H: Host> Machine<'_, H> {
     fn execute<K: Hooks<H>>(&mut self, frame: &mut Frame, hooks: &mut K, mut pc: usize) -> Stop<K::Exit> {
-        let ops = &self.code.ops;
+        // Kept in machine registers, which fields of `self` are not across calls.
+        let (code, registers) = (self.code, self.registers);
+        let ops: &[Op] = &code.ops;
         loop {
             let op = &ops[pc];
             match op.code {
@@ -280,33 +271,41 @@ impl<H: Host> Machine<'_, H> {
                 OpCode::GetItem => single!(self, pc, get_item),
                 OpCode::SetItem => single!(self, pc, set_item),
                 OpCode::Const => {
-                    self.write(op, self.registers.get(op.reg_b()));
+                    self.write(registers, op, registers.get(op.reg_b()));
                     pc += 1;
                 }
                 OpCode::Move => {
-                    let value = self.registers.get(op.reg_b());
+                    let value = registers.get(op.reg_b());
                     if value.owns() {
                         self.move_owned(op, value);
                     } else {
-                        self.write(op, value);
+                        self.write(registers, op, value);
                     }
                     pc += 1;
                 }
                 OpCode::CheckBound => {
-                    if self.registers.get(op.reg_a()).tag == Tag::Unbound {
+                    if registers.get(op.reg_a()).tag == Tag::Unbound {
                         return self.unbound(pc);
                     }
                     pc += 1;
                 }
 
-                OpCode::Add => arithmetic!(self, op, pc, BinOp::Add, |a, b| a.checked_add(b), |x, y| Some(x + y)),
-                OpCode::Sub => arithmetic!(self, op, pc, BinOp::Sub, |a, b| a.checked_sub(b), |x, y| Some(x - y)),
-                OpCode::Mul => arithmetic!(self, op, pc, BinOp::Mul, |a, b| a.checked_mul(b), |x, y| Some(x * y)),
+                OpCode::Add => {
+                    arithmetic!(self, registers, op, pc, BinOp::Add, |a, b| a.checked_add(b), |x, y| Some(x + y))
+                }
+                OpCode::Sub => {
+                    arithmetic!(self, registers, op, pc, BinOp::Sub, |a, b| a.checked_sub(b), |x, y| Some(x - y))
+                }
+                OpCode::Mul => {
+                    arithmetic!(self, registers, op, pc, BinOp::Mul, |a, b| a.checked_mul(b), |x, y| Some(x * y))
+                }
                 OpCode::TrueDiv => {
-                    arithmetic!(self, op, pc, BinOp::TrueDiv, |_a, _b| None, |x, y| (y != 0.0).then(|| x / y))
+                    arithmetic!(self, registers, op, pc, BinOp::TrueDiv, |_a, _b| None, |x, y| (y != 0.0)
+                        .then(|| x / y))
                 }
                 OpCode::FloorDiv => arithmetic!(
                     self,
+                    registers,
                     op,
                     pc,
                     BinOp::FloorDiv,
@@ -315,22 +314,23 @@ impl<H: Host> Machine<'_, H> {
                 ),
                 OpCode::Mod => arithmetic!(
                     self,
+                    registers,
                     op,
                     pc,
                     BinOp::Mod,
                     |a, b| (b != 0).then(|| arith::floor_mod_i64(a, b)),
                     |x, y| (y != 0.0).then(|| arith::float_mod(x, y))
                 ),
-                OpCode::LShift => arithmetic!(self, op, pc, BinOp::LShift, |a, b| {
+                OpCode::LShift => arithmetic!(self, registers, op, pc, BinOp::LShift, |a, b| {
                     let shifted = a.wrapping_shl(b as u32);
                     ((0..64).contains(&b) && shifted >> b as u32 == a).then_some(shifted)
                 }),
                 OpCode::RShift => {
-                    arithmetic!(self, op, pc, BinOp::RShift, |a, b| (b >= 0).then(|| a >> b.min(63)))
+                    arithmetic!(self, registers, op, pc, BinOp::RShift, |a, b| (b >= 0).then(|| a >> b.min(63)))
                 }
-                OpCode::And => arithmetic!(self, op, pc, BinOp::And, |a, b| Some(a & b)),
-                OpCode::Or => arithmetic!(self, op, pc, BinOp::Or, |a, b| Some(a | b)),
-                OpCode::Xor => arithmetic!(self, op, pc, BinOp::Xor, |a, b| Some(a ^ b)),
+                OpCode::And => arithmetic!(self, registers, op, pc, BinOp::And, |a, b| Some(a & b)),
+                OpCode::Or => arithmetic!(self, registers, op, pc, BinOp::Or, |a, b| Some(a | b)),
+                OpCode::Xor => arithmetic!(self, registers, op, pc, BinOp::Xor, |a, b| Some(a ^ b)),
                 OpCode::Pow | OpCode::MatMul => {
                     let operator = if op.code == OpCode::Pow { BinOp::Pow } else { BinOp::MatMul };
                     if let Err(fault) = self.binary_slow(op, pc, operator) {
@@ -339,30 +339,42 @@ impl<H: Host> Machine<'_, H> {
                     pc += usize::from(op.next);
                 }
                 OpCode::Unary => {
-                    if let Err(fault) = self.unary(op, pc) {
-                        return fault_at(op, pc, fault);
+                    const NOT: usize = UnOp::Not as usize;
+                    const NEG: usize = UnOp::Neg as usize;
+                    let operand = registers.get(op.reg_b());
+                    match (op.c(), operand.tag) {
+                        (NOT, Tag::Bool) => self.write(registers, op, Slot::bool(operand.a == 0)),
+                        (NEG, Tag::Float) => self.write(registers, op, Slot::float(-operand.as_f64())),
+                        (NEG, Tag::Int) if operand.as_i64() != i64::MIN => {
+                            self.write(registers, op, Slot::int(-operand.as_i64()));
+                        }
+                        _ => {
+                            if let Err(fault) = self.unary(op, pc) {
+                                return fault_at(op, pc, fault);
+                            }
+                        }
                     }
                     pc += usize::from(op.next);
                 }
 
-                OpCode::Lt => compare!(self, op, pc, CmpOp::Lt, <),
-                OpCode::Le => compare!(self, op, pc, CmpOp::Le, <=),
-                OpCode::Eq => compare!(self, op, pc, CmpOp::Eq, ==),
-                OpCode::Ne => compare!(self, op, pc, CmpOp::Ne, !=),
-                OpCode::Gt => compare!(self, op, pc, CmpOp::Gt, >),
-                OpCode::Ge => compare!(self, op, pc, CmpOp::Ge, >=),
+                OpCode::Lt => compare!(self, registers, op, pc, CmpOp::Lt, <),
+                OpCode::Le => compare!(self, registers, op, pc, CmpOp::Le, <=),
+                OpCode::Eq => compare!(self, registers, op, pc, CmpOp::Eq, ==),
+                OpCode::Ne => compare!(self, registers, op, pc, CmpOp::Ne, !=),
+                OpCode::Gt => compare!(self, registers, op, pc, CmpOp::Gt, >),
+                OpCode::Ge => compare!(self, registers, op, pc, CmpOp::Ge, >=),
                 OpCode::Is | OpCode::IsNot | OpCode::In | OpCode::NotIn => {
                     if let Err(fault) = self.compare_slow(op, pc, other_comparison(op.code)) {
                         return fault_at(op, pc, fault);
                     }
                     pc += usize::from(op.next);
                 }
-                OpCode::BranchLt => compare_and_branch!(self, op, pc, CmpOp::Lt, <),
-                OpCode::BranchLe => compare_and_branch!(self, op, pc, CmpOp::Le, <=),
-                OpCode::BranchEq => compare_and_branch!(self, op, pc, CmpOp::Eq, ==),
-                OpCode::BranchNe => compare_and_branch!(self, op, pc, CmpOp::Ne, !=),
-                OpCode::BranchGt => compare_and_branch!(self, op, pc, CmpOp::Gt, >),
-                OpCode::BranchGe => compare_and_branch!(self, op, pc, CmpOp::Ge, >=),
+                OpCode::BranchLt => compare_and_branch!(self, registers, op, pc, CmpOp::Lt, <),
+                OpCode::BranchLe => compare_and_branch!(self, registers, op, pc, CmpOp::Le, <=),
+                OpCode::BranchEq => compare_and_branch!(self, registers, op, pc, CmpOp::Eq, ==),
+                OpCode::BranchNe => compare_and_branch!(self, registers, op, pc, CmpOp::Ne, !=),
+                OpCode::BranchGt => compare_and_branch!(self, registers, op, pc, CmpOp::Gt, >),
+                OpCode::BranchGe => compare_and_branch!(self, registers, op, pc, CmpOp::Ge, >=),
                 OpCode::BranchIs | OpCode::BranchIsNot | OpCode::BranchIn | OpCode::BranchNotIn => {
                     match self.compare_truth(op, pc, other_comparison(op.code)) {
                         Ok(value) if value == (op.flags & flag::IF_TRUE != 0) => pc = op.a(),
@@ -373,7 +385,7 @@ impl<H: Host> Machine<'_, H> {
 
                 OpCode::Jump => pc = op.a(),
                 OpCode::JumpBack => {
-                    let counter = &self.code.loops[op.b()].counter;
+                    let counter = &code.loops[op.b()].counter;
                     let left = counter.load(Ordering::Relaxed);
                     if left > 1 && !hooks.poll_requested() {
                         counter.store(left - 1, Ordering::Relaxed);
@@ -383,7 +395,7 @@ impl<H: Host> Machine<'_, H> {
                     pc = op.a();
                 }
                 OpCode::Branch => {
-                    let cond = self.registers.get(op.reg_a());
+                    let cond = registers.get(op.reg_a());
                     let value = match cond.tag {
                         Tag::Bool | Tag::Int => cond.a != 0,
                         _ => match self.truth(pc, op.reg_a()) {
@@ -394,7 +406,7 @@ impl<H: Host> Machine<'_, H> {
                     pc = if value { op.b() } else { op.c() };
                 }
                 OpCode::ForNext => {
-                    let mut iter = self.registers.get(op.reg_b());
+                    let mut iter = registers.get(op.reg_b());
                     if iter.tag == Tag::RangeIter {
                         if iter.b == 0 {
                             pc = op.c();
@@ -403,8 +415,8 @@ impl<H: Host> Machine<'_, H> {
                         let value = Slot::int(iter.as_i64());
                         iter.a = iter.a.wrapping_add(i64::from(iter.aux as i32) as u64);
                         iter.b -= 1;
-                        self.registers.put(op.reg_b(), iter);
-                        self.write(op, value);
+                        registers.put(op.reg_b(), iter);
+                        self.write(registers, op, value);
                         pc += 1;
                     } else {
                         match self.next_value(op, pc) {
@@ -415,8 +427,8 @@ impl<H: Host> Machine<'_, H> {
                     }
                 }
                 OpCode::Return => {
-                    let value = self.registers.get(op.reg_a());
-                    self.registers.put(op.reg_a(), Slot::UNBOUND);
+                    let value = registers.get(op.reg_a());
+                    registers.put(op.reg_a(), Slot::UNBOUND);
                     return Stop::Returned(value);
                 }
             }
@@ -425,14 +437,14 @@ impl<H: Host> Machine<'_, H> {
 
     /// Writes the result of `op`, an owned slot.
     #[inline(always)]
-    pub(super) fn write(&mut self, op: &Op, value: Slot) {
+    pub(super) fn write(&mut self, registers: Registers, op: &Op, value: Slot) {
         if op.flags & flag::DROP_DST != 0 {
-            let old = self.registers.get(op.reg_a());
+            let old = registers.get(op.reg_a());
             if old.owns() {
                 return self.replace(op.reg_a(), old, value);
             }
         }
-        self.registers.put(op.reg_a(), value);
+        registers.put(op.reg_a(), value);
     }
 }
 

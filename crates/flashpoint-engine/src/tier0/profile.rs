@@ -2,10 +2,10 @@
 //!
 //! One 16-bit word per operation. Low byte: the set of [`Kinds`] of its results. High byte: the dtype of its NumPy scalars:
 //! 0 for none seen, `1 + dtype` for one, 255 for several. Recorded for calls, loads of globals, cells, attributes and
-//! items, unpacking (all targets together), `ForNext` (but not over a `RangeIter`), and operators whose result was *not* computed by a
-//! fast path on `Int` or `Float` operands. So, for an operator: an empty word means that only plain 64-bit integers and
-//! floats were seen, or nothing; [`Kinds::WIDE`] an integer result beyond 64 bits; [`Kinds::WIDE`] with [`Kinds::OBJECT`]
-//! one beyond 128 bits.
+//! items, unpacking (all targets together), `ForNext` (but not over a `RangeIter`), and operators whose result was *not*
+//! computed by a fast path on two `Int` or two `Float` operands (`**` has none, nor has `/` of integers). So, for an
+//! operator: an empty word means that only plain 64-bit integers and floats were seen, or nothing; [`Kinds::WIDE`] that an
+//! integer result was beyond 64 bits; [`Kinds::WIDE`] with [`Kinds::OBJECT`] that one was beyond 128 bits.
 //!
 //! Updates are plain loads and stores of atomics: threads may lose one another's news, which comes again if it matters.
 

@@ -76,11 +76,7 @@ fn a_handler_catches_what_matches() {
     check(function.clone(), &|_| vec![Slot::int(0)], "('integer division or modulo by zero',)");
     check(function.clone(), &|_| vec![Slot::int(2)], "('pending', 0)");
     // A TypeError passes through: one traceback entry, at the line that raised.
-    check(
-        function,
-        &|host| vec![host.str("x")],
-        "TypeError: unsupported operand type(s) for //: 'int' and 'str' @2",
-    );
+    check(function, &|host| vec![host.str("x")], "TypeError: unsupported operand type(s) for //: 'int' and 'str' @2");
 }
 
 #[test]
@@ -272,11 +268,9 @@ fn context_managers() {
     });
     b.ret(log);
     let function = b.finish();
-    for (fail, swallow, expected) in [
-        (false, false, "[0, 1, None]"),
-        (true, true, "[0, 1, 'ValueError: x']"),
-        (true, false, "ValueError: x @2"),
-    ] {
+    for (fail, swallow, expected) in
+        [(false, false, "[0, 1, None]"), (true, true, "[0, 1, 'ValueError: x']"), (true, false, "ValueError: x @2")]
+    {
         let args = move |host: &mut RustHost| {
             let log = host.list(Vec::new());
             let enter = host.native(move |host, _| {

@@ -88,8 +88,10 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
         moved.slots_mut().copy_from_slice(frame.slots());
         frame = moved;
         let op = &code.generic().ops[pc.0 as usize];
-        let single =
-            !matches!(op, GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. });
+        let single = !matches!(
+            op,
+            GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. }
+        );
         if single && step(code, function, &mut frame, host, pc).is_ok() {
             pc.0 += 1;
             continue;

@@ -167,7 +167,8 @@ fn displays_items_and_unpacking() {
     let all = b.temp();
     b.op(GenericOp::BuildTuple { dst: all, items: [first, rest, last, dict].into() });
     b.ret(all);
-    let args: MakeArgs = &|host| vec![host.object(crate::rust_host::Object::Tuple(vec![Slot::int(7), Slot::float(0.5)]))];
+    let args: MakeArgs =
+        &|host| vec![host.object(crate::rust_host::Object::Tuple(vec![Slot::int(7), Slot::float(0.5)]))];
     check(b.finish(), args, "(6, [7, 0.5], (2, 'a'), {'k': (2, 'a')})");
 }
 
