@@ -1,6 +1,7 @@
 """Settings of the process, and how the environment sets them."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -87,15 +88,15 @@ def interpret() -> Iterator[None]:
 
 
 def _read_environment() -> None:
-    """Sets `config` from the environment; a wrong value is an error at import, which names the variable."""
+    """Sets `config` from the environment. A wrong value must not keep a program from starting, so it is a warning."""
     for name, attribute in (("FLASHPOINT_TIER", "tier"), ("FLASHPOINT_STRESS", "stress"), ("FLASHPOINT_LOG", "log")):
         text = os.environ.get(name, "").strip()
         if not text:
             continue
         try:
-            setattr(config, attribute, int(text) if attribute == "tier" else text)
-        except ValueError as error:
-            raise ValueError(f"{name}={text}: {error}") from None
+            setattr(config, attribute, int(text) if attribute == "tier" and text.isdecimal() else text)
+        except (TypeError, ValueError, OverflowError) as error:
+            warnings.warn(f"the environment variable {name}={text} is ignored: {error}", RuntimeWarning, stacklevel=2)
 
 
 _read_environment()

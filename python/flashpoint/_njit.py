@@ -10,14 +10,13 @@ from . import _core
 __all__ = ["njit", "tier2_available"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_MISSING: Any = object()
 
 
 @overload
 def njit(function: _F, /) -> _F: ...
 @overload
 def njit(
-    function: None = None,
-    /,
     *,
     fastmath: bool = False,
     overflow: Literal["exact", "wrap"] = "exact",
@@ -37,7 +36,7 @@ def njit(
     signature: str | Sequence[Any] | None = None,
 ) -> _F: ...
 def njit(
-    function: Any = None,
+    function: Any = _MISSING,
     /,
     *,
     fastmath: bool = False,
@@ -95,7 +94,7 @@ def njit(
     >>> power.py_func(2.0)
     4.0
     """
-    if function is None:
+    if function is _MISSING:
 
         def decorate(function: Any) -> Any:
             return njit(

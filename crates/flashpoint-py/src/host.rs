@@ -36,13 +36,12 @@ pub struct CPythonHost<'py> {
     frame: (*const FunctionData, Pc),
     /// The frames around it.
     callers: Vec<(*const FunctionData, Pc)>,
-    n_polls: u32,
 }
 
 impl<'py> CPythonHost<'py> {
     #[inline]
     pub fn new(py: Python<'py>, numpy: &'static NumPy) -> Self {
-        CPythonHost { py, numpy, frame: (std::ptr::null(), Pc(0)), callers: Vec::new(), n_polls: 0 }
+        CPythonHost { py, numpy, frame: (std::ptr::null(), Pc(0)), callers: Vec::new() }
     }
 
     /// The function of the running frame. The engine keeps it alive from `enter_frame` to `leave_frame`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flashpoint_engine::tier0::Code;
 use flashpoint_frontend::generic::{ModuleInfo, NotCompiled, build_generic};
-use flashpoint_ir::generic::{GenericFunction, Params, Span};
+use flashpoint_ir::generic::{GenericFunction, GenericOp, Params, Span};
 use flashpoint_ir::reason::Reason;
 use pyo3::exceptions::PySystemError;
 use pyo3::intern;
@@ -15,8 +15,8 @@ use crate::errors::{Diagnostic, class};
 use crate::host::data::FunctionData;
 use crate::{ast, source};
 
-/// Back edges of a loop before tier 0 asks what to do; there is nothing above it yet.
-const TRIPS: u32 = u32::MAX;
+/// Back edges of a loop before tier 0 polls and asks what to do.
+const TRIPS: u32 = 1000;
 
 /// A function in generic form, ready to run.
 pub struct Unit {
@@ -88,6 +88,9 @@ pub fn prepare(function: &Bound<'_, PyAny>) -> PyResult<Result<Unit, Plain>> {
         Ok(generic) => Arc::new(generic),
         Err(why) => return Ok(Err(why.into())),
     };
+    if let Some((what, span)) = own_frame_use(function, &generic)? {
+        return Ok(Err(Plain { reason: Reason::NoTypedForm, what, span }));
+    }
     let code = match Code::load(Arc::clone(&generic), TRIPS) {
         Ok(code) => code,
         Err(error) => {
@@ -101,6 +104,30 @@ pub fn prepare(function: &Bound<'_, PyAny>) -> PyResult<Result<Unit, Plain>> {
     };
     let param_names = param_names(py, &generic)?;
     Ok(Ok(Unit { params: generic.params.clone(), param_names, code, data }))
+}
+
+/// Whether the function looks at its own frame, which only CPython can give it: `locals()`, `eval`, ...
+fn own_frame_use(function: &Bound<'_, PyAny>, generic: &GenericFunction) -> PyResult<Option<(String, Span)>> {
+    const NAMES: [&str; 6] = ["locals", "vars", "dir", "eval", "exec", "breakpoint"];
+    const ATTRIBUTES: [&str; 2] = ["_getframe", "currentframe"];
+    for (op, span) in generic.ops.iter().zip(&generic.spans) {
+        let (name, looks) = match op {
+            GenericOp::LoadGlobal { name, .. } => {
+                let name = &generic.names[name.0 as usize];
+                let globals = function.getattr(intern!(function.py(), "__globals__"))?;
+                (name, NAMES.contains(&name.as_str()) && !globals.contains(name)?)
+            }
+            GenericOp::LoadAttr { name, .. } => {
+                let name = &generic.names[name.0 as usize];
+                (name, ATTRIBUTES.contains(&name.as_str()))
+            }
+            _ => continue,
+        };
+        if looks {
+            return Ok(Some((format!("`{name}` looks at the frame of the function itself"), *span)));
+        }
+    }
+    Ok(None)
 }
 
 fn param_names(py: Python<'_>, generic: &GenericFunction) -> PyResult<Vec<Py<PyString>>> {

@@ -1,0 +1,129 @@
+//! CPython as typed code sees it: types of values, machine words, and what may be taken for granted.
+//!
+//! Reading order: [`words`] (types and words of slots), [`assume`] (what a version takes for granted, and whether it still
+//! holds), [`known`] (callables whose meaning the lowering knows), [`world`] (the lowering's questions).
+#![allow(unsafe_code, reason = "reads Python's objects where they lie")]
+
+mod assume;
+mod known;
+mod words;
+mod world;
+
+use std::sync::Arc;
+
+use flashpoint_engine::host::Raised;
+use flashpoint_engine::python::Python as TypedPython;
+use flashpoint_engine::unit::{CodeCell, Tables, Unit};
+use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
+use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::reason::Reason;
+use flashpoint_ir::slot::{Slot, Tag};
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+pub use self::assume::Assumptions;
+use crate::errors::Diagnostic;
+use crate::host::CPythonHost;
+use crate::host::stack;
+
+/// The host as the engine knows it: the token's lifetime is that of the call, which the engine never outlives.
+pub type EngineHost = CPythonHost<'static>;
+/// A unit of the engine on CPython.
+pub type EngineUnit = Unit<EngineHost>;
+
+/// Stack that a compiled call may use, in bytes: more leave to tier 0, which looks at the stack itself.
+const COMPILED_FRAME: usize = 512;
+
+impl TypedPython for EngineHost {
+    type Assumptions = Assumptions;
+
+    fn slot_type(&mut self, slot: &Slot, place: SlotIdx) -> SlotType {
+        words::slot_type(self, slot, place)
+    }
+
+    #[inline]
+    fn has_type(&mut self, slot: &Slot, place: SlotIdx, ty: &SlotType) -> bool {
+        words::has_type(self, slot, place, ty)
+    }
+
+    fn push_words(&mut self, slot: &Slot, ty: &SlotType, out: &mut Vec<u64>) {
+        words::push_words(self, slot, ty, out);
+    }
+
+    fn push_array_words(&mut self, array: &Slot, out: &mut Vec<u64>) {
+        words::push_array_words(self, array, out);
+    }
+
+    fn lower(
+        &mut self,
+        unit: &Arc<Unit<Self>>,
+        request: &Request,
+        cell: &Arc<CodeCell>,
+    ) -> Result<(Lowered, Tables<Self>), LowerError> {
+        let mut world = world::CPythonWorld::new(self, unit, request, cell);
+        let lowered = lower(request, &mut world);
+        let tables = world.into_tables();
+        match lowered {
+            Ok(lowered) => Ok((lowered, tables)),
+            Err(error) => {
+                for object in tables.objects {
+                    flashpoint_engine::host::Host::release(self, object);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn assumptions_hold(&mut self, assumptions: &Assumptions) -> bool {
+        assumptions.hold(self)
+    }
+
+    fn raise_unsupported(&mut self, unit: &Unit<Self>, lowered: &Lowered) -> Raised {
+        let py = self.py;
+        let Some(first) = lowered.untyped.iter().find(|u| u.reason == Reason::NoTypedForm) else {
+            return Raised;
+        };
+        let generic = unit.code.generic();
+        // An operation of an inlined function is reported at the function that calls it, if it cannot be told.
+        let span = generic.spans.get(first.pc.0 as usize).copied().filter(|_| first.function == 0).unwrap_or_default();
+        let signature: Vec<String> = lowered.params.iter().map(|param| param.ty.describe()).collect();
+        let diagnostic = Diagnostic {
+            reason: Reason::NoTypedForm,
+            what: format!("{} has no compiled form", first.what),
+            file: generic.filename.clone(),
+            function: generic.qualname.clone(),
+            span,
+            label: format!("compiled for ({})", signature.join(", ")),
+        };
+        diagnostic.into_unsupported(py).restore(py);
+        Raised
+    }
+
+    fn take_pending(&mut self) -> Slot {
+        match PyErr::take(self.py) {
+            Some(error) => Slot::object(error.into_value(self.py).into_ptr() as u64),
+            None => Slot::UNBOUND,
+        }
+    }
+
+    fn restore_pending(&mut self, exception: Slot) {
+        if exception.tag != Tag::Object {
+            return;
+        }
+        // SAFETY: the slot owns the reference that `take_pending` gave.
+        let value = unsafe { Bound::from_owned_ptr(self.py, exception.a as *mut ffi::PyObject) };
+        if !PyErr::occurred(self.py) {
+            PyErr::from_value(value).restore(self.py);
+        }
+    }
+
+    fn calls_left(&mut self) -> i32 {
+        let here = 0u8;
+        let on_stack = (&raw const here as usize).saturating_sub(stack::lowest_address()) / COMPILED_FRAME;
+        // SAFETY: the GIL is held.
+        let limit = unsafe { ffi::Py_GetRecursionLimit() };
+        limit.min(i32::try_from(on_stack).unwrap_or(i32::MAX))
+    }
+}

@@ -1,0 +1,139 @@
+//! Callables whose meaning the lowering knows, by the identity of the object.
+
+use std::collections::HashMap;
+
+use flashpoint_frontend::lower::world::{Builtin, CmathFunc, MathFunc, NumpyFunc, NumpyMake};
+use flashpoint_ir::dtype::DType;
+use flashpoint_ir::typed::LibFunc;
+use pyo3::exceptions::PyBaseException;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+/// What an object means to the lowering.
+pub fn builtin_of(object: &Bound<'_, PyAny>) -> Option<Builtin> {
+    let table = table(object.py()).ok()?;
+    if let Some(builtin) = table.get(&(object.as_ptr() as usize)) {
+        return Some(*builtin);
+    }
+    let class = object.cast::<PyType>().ok()?;
+    class.is_subclass_of::<PyBaseException>().ok()?.then_some(Builtin::Exception)
+}
+
+fn table(py: Python<'_>) -> PyResult<&'static HashMap<usize, Builtin>> {
+    static TABLE: PyOnceLock<HashMap<usize, Builtin>> = PyOnceLock::new();
+    TABLE.get_or_try_init(py, || make_table(py))
+}
+
+/// The objects live as long as their modules; a reference is kept of each so that no other object takes its address.
+fn make_table(py: Python<'_>) -> PyResult<HashMap<usize, Builtin>> {
+    let mut table = HashMap::new();
+    let mut add = |module: &str, name: &str, builtin: Builtin| -> PyResult<()> {
+        if let Some(object) = py.import(module)?.getattr_opt(name)? {
+            table.insert(object.into_ptr() as usize, builtin);
+        }
+        Ok(())
+    };
+    for (name, builtin) in BUILTINS {
+        add("builtins", name, *builtin)?;
+    }
+    for (name, func) in MATH {
+        add("math", name, Builtin::Math(*func))?;
+    }
+    for (name, func) in [("isnan", CmathFunc::Isnan), ("isinf", CmathFunc::Isinf), ("isfinite", CmathFunc::Isfinite)] {
+        add("cmath", name, Builtin::Cmath(func))?;
+    }
+    for (name, func) in NUMPY {
+        add("numpy", name, Builtin::Numpy(*func))?;
+    }
+    for (name, func) in NUMPY_MAKE {
+        add("numpy", name, Builtin::NumpyMake(*func))?;
+    }
+    for dtype in DType::ALL {
+        if dtype != DType::BF16 {
+            let name = if dtype == DType::Bool { "bool_" } else { dtype.name() };
+            add("numpy", name, Builtin::NumpyType(dtype))?;
+        }
+    }
+    Ok(table)
+}
+
+const BUILTINS: &[(&str, Builtin)] = &[
+    ("range", Builtin::Range),
+    ("len", Builtin::Len),
+    ("abs", Builtin::Abs),
+    ("min", Builtin::Min),
+    ("max", Builtin::Max),
+    ("int", Builtin::Int),
+    ("float", Builtin::Float),
+    ("bool", Builtin::Bool),
+    ("complex", Builtin::Complex),
+    ("round", Builtin::Round),
+    ("divmod", Builtin::Divmod),
+    ("pow", Builtin::Pow),
+    ("sum", Builtin::Sum),
+    ("enumerate", Builtin::Enumerate),
+    ("zip", Builtin::Zip),
+    ("isinstance", Builtin::Isinstance),
+];
+
+const MATH: &[(&str, MathFunc)] = &[
+    ("sqrt", MathFunc::Sqrt),
+    ("fabs", MathFunc::Fabs),
+    ("floor", MathFunc::Floor),
+    ("ceil", MathFunc::Ceil),
+    ("trunc", MathFunc::Trunc),
+    ("copysign", MathFunc::Copysign),
+    ("isnan", MathFunc::Isnan),
+    ("isinf", MathFunc::Isinf),
+    ("isfinite", MathFunc::Isfinite),
+    ("degrees", MathFunc::Degrees),
+    ("radians", MathFunc::Radians),
+    ("log", MathFunc::Log),
+    ("log2", MathFunc::Lib(LibFunc::Log2)),
+    ("log10", MathFunc::Lib(LibFunc::Log10)),
+    ("log1p", MathFunc::Lib(LibFunc::Log1p)),
+    ("exp", MathFunc::Lib(LibFunc::Exp)),
+    ("expm1", MathFunc::Lib(LibFunc::Expm1)),
+    ("sin", MathFunc::Lib(LibFunc::Sin)),
+    ("cos", MathFunc::Lib(LibFunc::Cos)),
+    ("tan", MathFunc::Lib(LibFunc::Tan)),
+    ("asin", MathFunc::Lib(LibFunc::Asin)),
+    ("acos", MathFunc::Lib(LibFunc::Acos)),
+    ("atan", MathFunc::Lib(LibFunc::Atan)),
+    ("atan2", MathFunc::Lib(LibFunc::Atan2)),
+    ("sinh", MathFunc::Lib(LibFunc::Sinh)),
+    ("cosh", MathFunc::Lib(LibFunc::Cosh)),
+    ("tanh", MathFunc::Lib(LibFunc::Tanh)),
+    ("asinh", MathFunc::Lib(LibFunc::Asinh)),
+    ("acosh", MathFunc::Lib(LibFunc::Acosh)),
+    ("atanh", MathFunc::Lib(LibFunc::Atanh)),
+    ("fmod", MathFunc::Lib(LibFunc::Fmod)),
+    ("pow", MathFunc::Lib(LibFunc::Pow)),
+    ("erf", MathFunc::Lib(LibFunc::Erf)),
+    ("erfc", MathFunc::Lib(LibFunc::Erfc)),
+];
+
+const NUMPY: &[(&str, NumpyFunc)] = &[
+    ("sqrt", NumpyFunc::Sqrt),
+    ("absolute", NumpyFunc::Absolute),
+    ("floor", NumpyFunc::Floor),
+    ("ceil", NumpyFunc::Ceil),
+    ("trunc", NumpyFunc::Trunc),
+    ("isnan", NumpyFunc::Isnan),
+    ("isinf", NumpyFunc::Isinf),
+    ("isfinite", NumpyFunc::Isfinite),
+];
+
+const NUMPY_MAKE: &[(&str, NumpyMake)] = &[
+    ("empty", NumpyMake::Empty),
+    ("zeros", NumpyMake::Zeros),
+    ("ones", NumpyMake::Ones),
+    ("full", NumpyMake::Full),
+    ("arange", NumpyMake::Arange),
+    ("linspace", NumpyMake::Linspace),
+    ("empty_like", NumpyMake::EmptyLike),
+    ("zeros_like", NumpyMake::ZerosLike),
+    ("ones_like", NumpyMake::OnesLike),
+    ("full_like", NumpyMake::FullLike),
+];

@@ -1,0 +1,265 @@
+//! The lowering's questions, answered from the interpreter as it is now.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flashpoint_engine::tier0::profile::Kinds;
+use flashpoint_engine::unit::{CodeCell, Tables};
+use flashpoint_frontend::lower::Request;
+use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::world::{CallTarget, Callee, Feedback, Known, KnownKind, World};
+use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotKind};
+use flashpoint_ir::slot::{Slot, Tag};
+use flashpoint_ir::typed::UnitRef;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFunction, PyModule, PyString};
+
+use super::assume::Assumptions;
+use super::{EngineHost, EngineUnit, known, words};
+use crate::function;
+use crate::host::convert::unbox_borrowed;
+use crate::host::data::FunctionData;
+
+pub struct CPythonWorld<'a> {
+    host: &'a mut EngineHost,
+    unit: &'a Arc<EngineUnit>,
+    request: &'a Request,
+    cell: &'a Arc<CodeCell>,
+    functions: Vec<Arc<EngineUnit>>,
+    /// Function numbers by the address of the function's object.
+    function_numbers: HashMap<usize, u32>,
+    objects: Vec<Slot>,
+    object_numbers: HashMap<usize, u32>,
+    callees: Vec<Arc<CodeCell>>,
+    assumptions: Assumptions,
+}
+
+impl<'a> CPythonWorld<'a> {
+    pub fn new(
+        host: &'a mut EngineHost,
+        unit: &'a Arc<EngineUnit>,
+        request: &'a Request,
+        cell: &'a Arc<CodeCell>,
+    ) -> CPythonWorld<'a> {
+        CPythonWorld {
+            host,
+            unit,
+            request,
+            cell,
+            functions: Vec::new(),
+            function_numbers: HashMap::new(),
+            objects: Vec::new(),
+            object_numbers: HashMap::new(),
+            callees: Vec::new(),
+            assumptions: Assumptions::default(),
+        }
+    }
+
+    pub fn into_tables(self) -> Tables<EngineHost> {
+        Tables {
+            functions: self.functions,
+            objects: self.objects,
+            callees: self.callees,
+            assumptions: self.assumptions,
+        }
+    }
+
+    fn unit_of(&self, function: u32) -> Arc<EngineUnit> {
+        if function == 0 { self.unit.clone() } else { self.functions[function as usize - 1].clone() }
+    }
+
+    fn data<R>(&self, function: u32, look: impl FnOnce(&FunctionData) -> R) -> R {
+        look(&self.unit_of(function).function)
+    }
+
+    /// The number of an object in the version's table, which keeps it alive.
+    fn keep(&mut self, object: &Bound<'_, PyAny>) -> u32 {
+        let address = object.as_ptr() as usize;
+        if let Some(number) = self.object_numbers.get(&address) {
+            return *number;
+        }
+        let number = self.objects.len() as u32;
+        self.objects.push(Slot::object(object.clone().into_ptr() as u64));
+        self.object_numbers.insert(address, number);
+        number
+    }
+
+    fn object(&self, number: u32) -> Bound<'static, PyAny> {
+        // SAFETY: the table owns a reference.
+        unsafe { Bound::from_borrowed_ptr(self.host.py, self.objects[number as usize].a as *mut ffi::PyObject) }
+    }
+
+    fn known(&mut self, object: &Bound<'_, PyAny>) -> Known {
+        let number = self.keep(object);
+        // SAFETY: a live object.
+        let kind = match unsafe { unbox_borrowed(self.host.numpy, object.as_ptr()) } {
+            Some(slot) => match slot.tag {
+                Tag::None => KnownKind::Value(Const::None),
+                Tag::Bool => KnownKind::Value(Const::Bool(slot.a != 0)),
+                Tag::Int => KnownKind::Value(Const::Int(slot.as_i64())),
+                Tag::Float => KnownKind::Value(Const::Float(slot.a)),
+                Tag::Complex => KnownKind::Value(Const::Complex(slot.a, slot.b)),
+                _ => KnownKind::Object,
+            },
+            None => {
+                let address = object.as_ptr();
+                if let Some(ty) = words::known_array(self.host, address as u64) {
+                    self.assumptions.layout(address, ty);
+                    KnownKind::Array(ty)
+                } else if let Some(builtin) = known::builtin_of(object) {
+                    KnownKind::Builtin(builtin)
+                } else if object.is_exact_instance_of::<PyFunction>() || function::parts_of(object).is_some() {
+                    KnownKind::Function
+                } else {
+                    KnownKind::Object
+                }
+            }
+        };
+        Known { object: number, kind }
+    }
+
+    /// A key of a dictionary, with the assumption that it stays as it is.
+    fn item(&mut self, dict: *mut ffi::PyObject, key: &Bound<'static, PyString>) -> Option<Bound<'static, PyAny>> {
+        // SAFETY: a dictionary that the unit's function keeps alive, or that a kept module does.
+        let bound = unsafe { Bound::from_borrowed_ptr(self.host.py, dict) };
+        let found = bound.cast::<PyDict>().ok()?.get_item(key).ok()?;
+        let expected = found.as_ref().map_or(std::ptr::null_mut(), |found| found.as_ptr());
+        self.assumptions.item(dict, key.as_any(), expected);
+        found
+    }
+}
+
+impl World for CPythonWorld<'_> {
+    fn global(&mut self, function: u32, name: &str) -> Option<Known> {
+        let key = PyString::intern(self.host.py, name);
+        let (globals, builtins) = self.data(function, |data| (data.globals, data.builtins));
+        let found = match self.item(globals, &key) {
+            Some(found) => found,
+            None => self.item(builtins, &key)?,
+        };
+        Some(self.known(&found))
+    }
+
+    fn free_variable(&mut self, function: u32, name: &str) -> Option<Known> {
+        let py = self.host.py;
+        let unit = self.unit_of(function);
+        let generic = unit.code.generic();
+        let index = generic.slots.iter().filter(|s| s.kind == SlotKind::Free).position(|s| s.name == name)?;
+        let cell = unit.function.closure(py)?.get_item(index).ok()?;
+        let content = cell.getattr("cell_contents").ok()?;
+        self.assumptions.cell(cell.as_ptr(), content.as_ptr());
+        Some(self.known(&content))
+    }
+
+    fn attribute(&mut self, object: u32, name: &str) -> Option<Known> {
+        let object = self.object(object);
+        let module = object.cast_exact::<PyModule>().ok()?;
+        let key = PyString::intern(self.host.py, name);
+        let dict = module.dict();
+        let found = self.item(dict.as_ptr(), &key)?;
+        Some(self.known(&found))
+    }
+
+    fn function_body(&mut self, object: u32) -> Option<(u32, Arc<GenericFunction>, Vec<Option<Known>>)> {
+        let object = self.object(object);
+        let (unit, py_func) = function::unit_for_inlining(&object).ok()??;
+        let address = py_func.as_ptr();
+        self.keep(&py_func);
+        let number = match self.function_numbers.get(&(address as usize)) {
+            Some(number) => *number,
+            None if Arc::ptr_eq(&unit, self.unit) => 0,
+            None => {
+                self.functions.push(unit.clone());
+                let number = self.functions.len() as u32;
+                self.function_numbers.insert(address as usize, number);
+                self.assumptions.function(address);
+                number
+            }
+        };
+        let generic = unit.code.generic().clone();
+        let defaults = self.defaults(&py_func, &generic);
+        Some((number, generic, defaults))
+    }
+
+    fn constant(&mut self, function: u32, index: u32) -> u32 {
+        let unit = self.unit_of(function);
+        match unit.function.constant(self.host.py, ConstIdx(index)) {
+            Ok(object) => self.keep(&object),
+            Err(_) => self.keep(&self.host.py.None().into_bound(self.host.py)),
+        }
+    }
+
+    fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget {
+        let object = self.object(object);
+        let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
+        let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
+        if Arc::ptr_eq(&target, self.unit) && self.request.entry == Pc(0) && entry_types().eq(args.iter()) {
+            let Some(result) = self.seen_result(function, pc) else { return CallTarget::Unknown };
+            let unit = self.link(&self.cell.clone());
+            return CallTarget::Unit(Callee { unit, result, is_own: true });
+        }
+        let found = target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args.iter()));
+        let Some(version) = found.filter(|version| version.cell.best().is_some()) else { return CallTarget::Unknown };
+        match version.lowered.result.clone() {
+            Some(result) if version.lowered.params.iter().all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) => {
+                let unit = self.link(&version.cell);
+                CallTarget::Unit(Callee { unit, result, is_own: false })
+            }
+            _ => CallTarget::Unknown,
+        }
+    }
+
+    fn feedback(&self, function: u32, pc: Pc) -> Feedback {
+        self.unit_of(function).feedback(pc)
+    }
+}
+
+impl CPythonWorld<'_> {
+    fn link(&mut self, cell: &Arc<CodeCell>) -> UnitRef {
+        let at = match self.callees.iter().position(|known| Arc::ptr_eq(known, cell)) {
+            Some(at) => at,
+            None => {
+                self.callees.push(cell.clone());
+                self.callees.len() - 1
+            }
+        };
+        UnitRef(at as u32)
+    }
+
+    /// The one type that an operation has given in tier 0, if it travels in a register.
+    fn seen_result(&self, function: u32, pc: Pc) -> Option<SlotType> {
+        let unit = self.unit_of(function);
+        let profile = unit.code.profile();
+        Some(match profile.kinds(pc) {
+            Kinds::INT => SlotType::Int,
+            Kinds::FLOAT => SlotType::Float,
+            Kinds::BOOL => SlotType::Bool,
+            Kinds::NONE => SlotType::None,
+            Kinds::NUMPY => SlotType::Numpy(profile.dtype(pc)?),
+            _ => return None,
+        })
+    }
+
+    /// Default values by parameter slot.
+    fn defaults(&mut self, py_func: &Bound<'_, PyAny>, generic: &GenericFunction) -> Vec<Option<Known>> {
+        let n_positional = generic.params.n_positional as usize;
+        let n = n_positional + generic.params.n_keyword_only as usize;
+        let mut defaults = vec![None; n];
+        if let Ok(values) = py_func.getattr("__defaults__").and_then(|d| d.extract::<Vec<Bound<'_, PyAny>>>()) {
+            for (at, value) in (n_positional.saturating_sub(values.len())..n_positional).zip(&values) {
+                defaults[at] = Some(self.known(value));
+            }
+        }
+        if let Ok(values) = py_func.getattr("__kwdefaults__")
+            && let Ok(values) = values.cast::<PyDict>()
+        {
+            for at in n_positional..n {
+                if let Ok(Some(value)) = values.get_item(&generic.slots[at].name) {
+                    defaults[at] = Some(self.known(&value));
+                }
+            }
+        }
+        defaults
+    }
+}
