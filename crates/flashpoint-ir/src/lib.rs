@@ -31,4 +31,5 @@ pub mod abi;
 pub mod builder;
 pub mod bytes;
 
+pub mod eval;
 pub mod testing;

@@ -304,9 +304,8 @@ pub fn machine_type(dtype: DType) -> Type {
 
 fn convertible(op: ConvertOp, from: Type, to: Type) -> bool {
     let (from_bits, to_bits) = (from.lane_bits(), to.lane_bits());
-    // An i128 goes to float and back through helpers only.
-    let int_to_float = from.is_int() && from.lane != Lane::I128 && to.is_float();
-    let float_to_int = from.is_float() && to.is_int() && !matches!(to.lane, Lane::I1 | Lane::I128);
+    let int_to_float = from.is_int() && to.is_float();
+    let float_to_int = from.is_float() && to.is_int() && to.lane != Lane::I1;
     from.lanes == to.lanes
         && match op {
             ConvertOp::Sext | ConvertOp::Zext => from.is_int() && to.is_int() && from_bits < to_bits,

@@ -155,6 +155,7 @@ pub fn random_args(choices: &mut Choices, func: &TypedFunction) -> Vec<Vec<u64>>
 
 const INTS: [Type; 5] = [Type::I64, Type::I32, Type::I128, Type::I8, Type::I16];
 const FLOATS: [Type; 2] = [Type::F64, Type::F32];
+const MEMORY: [Type; 6] = [Type::I64, Type::F64, Type::I32, Type::F32, Type::I8, Type::I16];
 const SCALARS: [Type; 8] = [Type::I64, Type::F64, Type::I1, Type::I32, Type::I128, Type::F32, Type::I8, Type::I16];
 
 struct Generator<'c, 'a> {
@@ -300,6 +301,14 @@ impl Generator<'_, '_> {
                 use BinaryOp::*;
                 let (ty, op) = (self.c.pick(&FLOATS), self.c.pick(&[Fadd, Fsub, Fmul, Fdiv, Fcopysign]));
                 let (a, b) = (self.value(ty), self.value(ty));
+                // The sign of a computed NaN is unspecified and must not be copied.
+                let b = if op == Fcopysign {
+                    let zero = self.b.push_result(InstKind::Fconst { ty, bits: 0 }, ty);
+                    let is_nan = self.b.fcmp(FloatCC::Ne, b, b);
+                    self.b.select(is_nan, zero, b)
+                } else {
+                    b
+                };
                 self.b.binary(op, a, b);
             }
             4 => {
@@ -338,14 +347,14 @@ impl Generator<'_, '_> {
             }
             9 => self.convert(),
             10 => {
-                let (addr, offset) = self.address();
-                let ty = self.c.pick(&[Type::I64, Type::F64, Type::I32, Type::F32, Type::I8, Type::I16]);
+                let ty = self.c.pick(&MEMORY);
+                let (addr, offset) = self.address(ty);
                 self.b.load(ty, addr, offset, Region::Array);
             }
             11 => {
-                let ty = self.c.pick(&[Type::I64, Type::F64, Type::I32, Type::F32, Type::I8, Type::I16]);
+                let ty = self.c.pick(&MEMORY);
                 let value = self.value(ty);
-                let (addr, offset) = self.address();
+                let (addr, offset) = self.address(ty);
                 self.b.store(value, addr, offset, Region::Array);
             }
             12 => {
@@ -358,7 +367,7 @@ impl Generator<'_, '_> {
                 let args = (0..func.arity()).map(|_| self.value(func.ty())).collect();
                 self.b.libm(func, args);
             }
-            14 => self.call(&[Helper::Int128ToFloat, Helper::IntPow, Helper::FloatPow]),
+            14 => self.call(&[Helper::Int128ToFloat]),
             15 => self.call(&Helper::ALL),
             16 => {
                 let unit = UnitRef(self.c.below(3) as u32);
@@ -442,15 +451,20 @@ impl Generator<'_, '_> {
         self.b.convert(op, value, to);
     }
 
-    /// An aligned address inside the buffer of a `ptr` parameter.
-    fn address(&mut self) -> (Value, i32) {
+    /// An aligned address inside the buffer of a `ptr` parameter. Integers and the two kinds of floats lie apart, so that
+    /// the unspecified bits of a computed NaN are never read as a number.
+    fn address(&mut self, ty: Type) -> (Value, i32) {
         let base = self.scope[0];
-        let offset = 8 * self.c.below(4) as i32;
+        let (start, n_words) = match ty.lane {
+            Lane::F64 => (32, 2),
+            Lane::F32 => (48, 2),
+            _ => (0, 4),
+        };
         if self.c.once_in(2) {
-            let bytes = self.masked(Type::I64, 24, 0);
-            return (self.b.ptr_add(base, bytes), offset);
+            let bytes = self.masked(Type::I64, (n_words - 1) * 8, 0);
+            return (self.b.ptr_add(base, bytes), start);
         }
-        (base, offset)
+        (base, start + 8 * self.c.below(n_words as usize) as i32)
     }
 
     fn snapshot(&mut self) -> SnapshotId {

@@ -144,7 +144,20 @@ impl TypedFunction {
         }
         let n_values = types.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let value_types = types[..n_values].iter().map(|ty| ty.unwrap_or(UNDEFINED)).collect();
-        TypedFunction { blocks, insts, value_types, ..self.clone() }
+        let mut func = TypedFunction { blocks, insts, value_types, ..self.clone() };
+        func.cover_snapshots();
+        func
+    }
+}
+
+impl TypedFunction {
+    /// Lengthens the table of types so that exits that nothing takes may go on naming values that are gone.
+    fn cover_snapshots(&mut self) {
+        for value in self.snapshots.iter().flat_map(|snapshot| snapshot.values()) {
+            if self.value_types.len() <= value.index() {
+                self.value_types.resize(value.index() + 1, UNDEFINED);
+            }
+        }
     }
 }
 

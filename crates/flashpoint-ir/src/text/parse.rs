@@ -57,7 +57,7 @@ impl Parser {
         if let Some((exit, at)) = self.named_exits.iter().find(|(exit, _)| exit.index() >= snapshots.len()) {
             return Err(c.error_at(*at, format!("{exit} is not defined")));
         }
-        Ok(TypedFunction {
+        let mut func = TypedFunction {
             name,
             licences,
             result,
@@ -66,7 +66,9 @@ impl Parser {
             insts: std::mem::take(&mut self.insts),
             value_types: self.types.iter().map(|ty| ty.unwrap_or(UNDEFINED)).collect(),
             snapshots,
-        })
+        };
+        func.cover_snapshots();
+        Ok(func)
     }
 
     fn params(&mut self, c: &mut Cursor) -> Result<Vec<Value>> {
