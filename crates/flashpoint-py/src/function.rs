@@ -20,7 +20,7 @@ use pyo3::types::{PyCFunction, PyDict, PyFunction, PyString, PyTuple, PyType};
 
 use self::binding::{Arguments, bind};
 use crate::host::CPythonHost;
-use crate::host::convert::{box_slot, unbox_borrowed};
+use crate::host::convert::box_slot;
 use crate::host::numpy::NumPy;
 use crate::report::Report;
 use crate::signature::ArgType;
@@ -212,7 +212,6 @@ pub fn compile<'py>(function: &Bound<'py, PyAny>, options: Options) -> PyResult<
 }
 
 fn not_a_function(thing: &Bound<'_, PyAny>) -> PyResult<PyErr> {
-    let py = thing.py();
     let class = thing.get_type();
     let class_name = class.name()?;
     let help = if thing.is_instance_of::<PyType>() {
@@ -226,7 +225,6 @@ fn not_a_function(thing: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     } else {
         "write `@njit` above a `def`, and options by name: `@njit(fastmath=True)`"
     };
-    let _ = py;
     Ok(PyTypeError::new_err(format!("njit takes a Python function, not {} ({help})", thing.repr()?)))
 }
 
@@ -272,7 +270,7 @@ mod methods {
         }
         let compiled = state.compiled.borrow().clone();
         match (compiled, stage) {
-            (Compiled::Ready(unit), "ir") => Ok(crate::report::generic_text(&unit.data.generic)),
+            (Compiled::Ready(unit), "ir") => Ok(unit.data.generic.to_string()),
             (Compiled::Ready(_), _) => Ok(format!("no {stage} code was made: the function runs in tier 0\n")),
             (Compiled::Plain(plain), _) => Ok(format!("nothing was compiled: {}\n", plain.sentence())),
             (Compiled::Untried, _) => Ok(String::new()),
@@ -358,6 +356,5 @@ fn attach_methods(ty: &Bound<'_, PyType>) -> PyResult<()> {
         })?;
         ty.setattr(name, property.call1((getter, setter))?)?;
     }
-    let _ = unbox_borrowed;
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use flashpoint_ir::generic::GenericFunction;
 use pyo3::prelude::*;
 
 /// What became of a function, as `Function.explain()` tells it. `str(report)` is the text for people.
@@ -44,19 +43,4 @@ impl Report {
     fn __repr__(&self) -> String {
         self.__str__()
     }
-}
-
-/// The generic form as text.
-pub fn generic_text(generic: &GenericFunction) -> String {
-    let mut text = format!("generic {} {}:{}\n", generic.qualname, generic.filename, generic.first_line);
-    for (i, slot) in generic.slots.iter().enumerate() {
-        let _ = writeln!(text, "  s{i}: {:?} {}", slot.kind, slot.name);
-    }
-    for (pc, (op, span)) in generic.ops.iter().zip(&generic.spans).enumerate() {
-        let _ = writeln!(text, "  {pc:4} line {:4}  {op:?}", span.line);
-    }
-    for handler in &generic.handlers {
-        let _ = writeln!(text, "  handler {:?}", handler);
-    }
-    text
 }

@@ -68,6 +68,11 @@ impl Rematerialize for CPythonHost<'_> {
         raised(self.py, make()).map(|made| from_bound(self.numpy, made))
     }
 
+    fn get_attr_named(&mut self, object: &Slot, name: &str) -> HostResult<Slot> {
+        let value = to_bound(self.py, self.numpy, object).and_then(|object| object.getattr(name));
+        raised(self.py, value).map(|value| from_bound(self.numpy, value))
+    }
+
     fn new_array(&mut self, dtype: DType, extents: &[i64], fill: ArrayFill, order: ArrayOrder) -> HostResult<Slot> {
         let make = || -> PyResult<_> {
             let name = match fill {
