@@ -9,3 +9,18 @@ pub mod host;
 pub mod tier0;
 
 pub mod rust_host;
+
+pub mod python;
+pub mod unit;
+
+mod context;
+mod exits;
+mod helpers;
+pub mod run;
+
+pub mod compile;
+pub mod events;
+pub mod policy;
+pub mod threads;
+
+pub use context::{announce_better_code, request_poll};

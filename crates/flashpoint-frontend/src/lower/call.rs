@@ -8,7 +8,7 @@ use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC
 
 use super::state::{ArrayParts, FrameVals, Val};
 use super::types::SlotType;
-use super::world::{Builtin, KnownKind};
+use super::world::{Builtin, CallTarget, KnownKind};
 use super::{Flow, FunctionInfo, Low, Lowering, Stop, untyped};
 
 /// Operations of a function that is inlined at most.
@@ -387,9 +387,15 @@ impl Lowering<'_> {
             return Ok(Flow::Done);
         }
         let types: Vec<SlotType> = args.iter().map(|arg| arg.ty.clone()).collect();
-        let Some(callee) = self.world.callee(object, &types) else {
-            return untyped("a call of this function");
+        let callee = match self.world.callee(object, &types, self.function(), self.pc) {
+            CallTarget::Unit(callee) => callee,
+            CallTarget::Unknown => return Err(Stop::Leave(Reason::CalleeResult)),
+            CallTarget::Untyped => return untyped("a call of this function"),
         };
+        // What the function promises itself, it must keep.
+        if callee.is_own && *self.result.get_or_insert_with(|| callee.result.clone()) != callee.result {
+            return Err(Stop::Leave(Reason::CalleeResult));
+        }
         let link = match self.links.iter().position(|unit| *unit == callee.unit) {
             Some(link) => link,
             None => {

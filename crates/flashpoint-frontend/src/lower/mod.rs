@@ -40,7 +40,7 @@ use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::typed::{
-    BinaryOp, Block, IntCC, Licences, Region, SnapshotId, Type, TypedFunction, UnitRef, Value,
+    Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value,
 };
 
 use state::{FrameVals, Key, State, Val};
@@ -67,8 +67,6 @@ pub struct Request {
     pub promised: Option<SlotType>,
     /// What the user allowed.
     pub licences: Licences,
-    /// Whether guards count down the context's stress counter.
-    pub stress: bool,
 }
 
 /// A function of the typed form with everything the engine needs to enter and leave it.
@@ -200,7 +198,6 @@ struct Lowering<'a> {
     entry_block: Block,
     links: Vec<UnitRef>,
     result: Option<SlotType>,
-    stress: bool,
     untyped: Vec<Untyped>,
 
     blocks: HashMap<Key, Block>,
@@ -231,7 +228,6 @@ impl<'a> Lowering<'a> {
             entry_block,
             links: Vec::new(),
             result: request.promised.clone(),
-            stress: request.stress,
             untyped: Vec::new(),
             blocks: HashMap::new(),
             n_versions: HashMap::new(),
@@ -593,20 +589,7 @@ impl<'a> Lowering<'a> {
     /// Leaves before the operation unless `cond`.
     fn guard(&mut self, cond: Value, reason: Reason) {
         let exit = self.exit_here(reason);
-        let cond = if self.stress { self.stressed(cond) } else { cond };
         self.b.guard(cond, exit);
-    }
-
-    /// `cond`, but false when the context's stress counter reaches zero.
-    fn stressed(&mut self, cond: Value) -> Value {
-        let ctx = self.b.context();
-        let counter = self.b.load(Type::I64, ctx, flashpoint_ir::abi::offset::STRESS, Region::Context);
-        let one = self.b.i64(1);
-        let left = self.b.binary(BinaryOp::Isub, counter, one);
-        self.b.store(left, ctx, flashpoint_ir::abi::offset::STRESS, Region::Context);
-        let zero = self.b.i64(0);
-        let go_on = self.b.icmp(IntCC::Ne, left, zero);
-        self.b.binary(BinaryOp::And, cond, go_on)
     }
 
     /// Leaves before the operation if `cond`.

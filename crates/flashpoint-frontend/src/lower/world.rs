@@ -136,17 +136,32 @@ pub struct Feedback {
     pub widen: bool,
     /// Nor 128 bits: the operation is left to tier 0.
     pub big: bool,
+    /// A call here gave a result of a type that was not known.
+    pub called: bool,
     /// The guards of this operation failed too often: the operation is left to tier 0.
     pub give_up: bool,
 }
 
-/// The type of a register result.
+/// A call that is made in registers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Callee {
-    /// The unit to call.
+    /// The unit to call, by its number in the version's table of cells.
     pub unit: UnitRef,
     /// What it promises to return in a register.
     pub result: SlotType,
+    /// Whether it is the function being lowered, entered with the same types.
+    pub is_own: bool,
+}
+
+/// Whether a call can be made in registers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CallTarget {
+    /// It can.
+    Unit(Callee),
+    /// Not before it is known what the callee returns.
+    Unknown,
+    /// It has no typed form.
+    Untyped,
 }
 
 /// Answers of the engine and the host. `function` numbers index the version's table of functions; 0 is the outermost.
@@ -161,8 +176,8 @@ pub trait World {
     fn function_body(&mut self, object: u32) -> Option<(u32, Arc<GenericFunction>, Vec<Option<Known>>)>;
     /// The number in the table of objects of a constant of a function.
     fn constant(&mut self, function: u32, index: u32) -> u32;
-    /// A unit for a known function with these argument types, whose result type is known.
-    fn callee(&mut self, object: u32, args: &[SlotType]) -> Option<Callee>;
+    /// How to call a known function with these argument types, at this operation.
+    fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget;
     /// What has been learnt about an operation.
     fn feedback(&self, function: u32, pc: Pc) -> Feedback;
 }

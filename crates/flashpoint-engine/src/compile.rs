@@ -1,0 +1,247 @@
+//! Compiling versions: passes, back end, loading, publishing; and the thread that does it behind the program.
+//!
+//! Tier 1 is compiled at once, on the thread that asks: it takes less time than the interpreter would lose. Tier 2 is
+//! queued; a background thread takes the newest request first. Where no thread may run (tests), [`Compiler::step`] takes
+//! one request by hand.
+//!
+//! Invariant: a request holds no host object, so that it may be dropped on any thread.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use flashpoint_codegen::{Backend, CodegenError, CompileOptions, Cranelift, Llvm, Loader};
+use flashpoint_opt::{PassOptions, optimize};
+use flashpoint_ir::typed::{Lane, TypedFunction};
+
+use crate::unit::{CodeCell, Compiled};
+
+/// How long a process waits at its end, or before a fork, for the compile that is under way.
+const GRACE: Duration = Duration::from_millis(500);
+/// Bytes of executable memory.
+const CODE_BUDGET: usize = 256 << 20;
+
+/// A version to compile.
+#[derive(Debug)]
+pub struct Job {
+    /// Where the code goes.
+    pub cell: Arc<CodeCell>,
+    /// The typed form, as the lowering made it.
+    pub func: TypedFunction,
+    /// 1 or 2.
+    pub tier: u8,
+    /// Number of the code, as its exits will report it.
+    pub number: u64,
+    /// Cells of the units it calls, by link number.
+    pub callees: Vec<Arc<CodeCell>>,
+    /// Whether guards count down the stress counter.
+    pub stress: bool,
+}
+
+/// Back ends, code memory and the queue.
+pub struct Compiler {
+    loader: Loader,
+    cranelift: OnceLock<Result<Cranelift, CodegenError>>,
+    llvm: OnceLock<Llvm>,
+    next_number: AtomicU64,
+    queue: Mutex<VecDeque<Job>>,
+    wake: Condvar,
+    running: AtomicU32,
+    thread_pid: AtomicU32,
+    stop: AtomicBool,
+}
+
+impl Compiler {
+    /// A compiler without requests.
+    pub fn new() -> Arc<Compiler> {
+        Arc::new(Compiler {
+            loader: Loader::new(CODE_BUDGET),
+            cranelift: OnceLock::new(),
+            llvm: OnceLock::new(),
+            next_number: AtomicU64::new(1),
+            queue: Mutex::new(VecDeque::new()),
+            wake: Condvar::new(),
+            running: AtomicU32::new(0),
+            thread_pid: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// Where tier 2's library is. Only the first call counts.
+    pub fn set_llvm_path(&self, path: PathBuf) {
+        if path.exists() {
+            let _ = self.llvm.set(Llvm::new(path));
+        }
+    }
+
+    /// Whether tier 2 can be had: its library is there. Does not open it.
+    pub fn has_tier2(&self) -> bool {
+        self.llvm.get().is_some()
+    }
+
+    /// The number of the next code.
+    pub fn next_number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Bytes of executable memory in use.
+    pub fn code_bytes(&self) -> usize {
+        self.loader.bytes_in_use()
+    }
+
+    fn backend(&self, tier: u8) -> Result<&dyn Backend, CodegenError> {
+        if tier < 2 {
+            let made = self.cranelift.get_or_init(Cranelift::new);
+            return made.as_ref().map(|b| b as &dyn Backend).map_err(Clone::clone);
+        }
+        match self.llvm.get() {
+            Some(llvm) => Ok(llvm),
+            None => Err(CodegenError::NoTier2("this build has none".into())),
+        }
+    }
+
+    /// Compiles now and publishes. A failure leaves the cell as it is, with the reason.
+    pub fn compile(&self, job: Job) {
+        let cell = job.cell.clone();
+        let tier = job.tier;
+        match self.try_compile(job) {
+            Ok(compiled) => cell.publish(Arc::new(compiled)),
+            Err(error) => {
+                let reason = error.reason();
+                if crate::events::enabled(crate::events::Topic::Compile) {
+                    eprintln!("flashpoint: compile: tier {tier}: {reason}: {error}");
+                }
+                *cell.refused.lock().expect("no panic while locked") = Some((reason, error.to_string()));
+            }
+        }
+    }
+
+    fn try_compile(&self, job: Job) -> Result<Compiled, CodegenError> {
+        let started = Instant::now();
+        let mut func = job.func;
+        let report = optimize(&mut func, &if job.tier < 2 { PassOptions::tier1() } else { PassOptions::tier2() });
+        let options = CompileOptions { stress: job.stress, ..CompileOptions::default() };
+        let object = self.backend(job.tier)?.compile(&func, &options)?;
+        let code = self.loader.load(&object, job.number)?;
+        for (link, callee) in code.links().iter().zip(&job.callees) {
+            link.store(std::ptr::from_ref(&callee.inner) as u64, Ordering::Release);
+        }
+        let exit_words = func.snapshots.iter().map(|snapshot| n_words(&func, snapshot)).collect();
+        let exit_counts = func.snapshots.iter().map(|_| AtomicU32::new(0)).collect();
+        let compiled = Compiled {
+            number: job.number,
+            tier: job.tier,
+            code,
+            snapshots: func.snapshots.clone(),
+            exit_words,
+            exit_counts,
+            callees: job.callees,
+            compile_ns: started.elapsed().as_nanos() as u64,
+            loops: report.loops,
+            func,
+        };
+        if crate::events::enabled(crate::events::Topic::Compile) {
+            let micros = compiled.compile_ns / 1000;
+            eprintln!("flashpoint: compile: `{}` for tier {} in {micros} us", compiled.func.name, compiled.tier);
+        }
+        Ok(compiled)
+    }
+
+    // ---- the queue
+
+    /// Asks for code behind the program.
+    pub fn request(self: &Arc<Compiler>, job: Job, background: bool) {
+        self.queue.lock().expect("no panic while locked").push_back(job);
+        if background {
+            self.ensure_thread();
+            self.wake.notify_one();
+        }
+    }
+
+    /// Takes one request, the newest, and compiles it on this thread. Says whether there was one.
+    pub fn step(&self) -> bool {
+        let Some(job) = self.queue.lock().expect("no panic while locked").pop_back() else { return false };
+        self.compile(job);
+        crate::context::announce_better_code();
+        true
+    }
+
+    /// Number of requests that wait.
+    pub fn n_waiting(&self) -> usize {
+        self.queue.lock().expect("no panic while locked").len() + self.running.load(Ordering::Acquire) as usize
+    }
+
+    fn ensure_thread(self: &Arc<Compiler>) {
+        let pid = std::process::id();
+        if self.thread_pid.swap(pid, Ordering::AcqRel) == pid {
+            return;
+        }
+        self.running.store(0, Ordering::Release);
+        let compiler = self.clone();
+        let spawned = std::thread::Builder::new()
+            .name("flashpoint-tier2".into())
+            .stack_size(16 << 20)
+            .spawn(move || compiler.run_thread());
+        if spawned.is_err() {
+            self.thread_pid.store(0, Ordering::Release);
+        }
+    }
+
+    fn run_thread(&self) {
+        crate::threads::lower_priority();
+        loop {
+            let mut queue = self.queue.lock().expect("no panic while locked");
+            let job = loop {
+                if self.stop.load(Ordering::Acquire) {
+                    return;
+                }
+                if let Some(job) = queue.pop_back() {
+                    break job;
+                }
+                queue = self.wake.wait(queue).expect("no panic while locked");
+            };
+            self.running.store(1, Ordering::Release);
+            drop(queue);
+            self.compile(job);
+            crate::context::announce_better_code();
+            self.running.store(0, Ordering::Release);
+        }
+    }
+
+    /// Stops the thread: no compile starts, and the one under way is waited for briefly. For the end of the process.
+    pub fn shut_down(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.queue.lock().expect("no panic while locked").clear();
+        self.wake.notify_all();
+        self.wait_idle();
+    }
+
+    /// Waits briefly until no compile is under way; says whether that is so.
+    pub fn wait_idle(&self) -> bool {
+        let deadline = Instant::now() + GRACE;
+        while self.running.load(Ordering::Acquire) != 0 {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
+    /// Before a fork: the queue is locked and the compile under way waited for. The guard is dropped on both sides.
+    pub fn before_fork(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
+        self.wait_idle();
+        self.queue.lock().expect("no panic while locked")
+    }
+
+    /// In the child of a fork: the thread is gone; the next request makes a new one.
+    pub fn after_fork_in_child(&self) {
+        self.running.store(0, Ordering::Release);
+    }
+}
+
+fn n_words(func: &TypedFunction, snapshot: &flashpoint_ir::snapshot::Snapshot) -> usize {
+    snapshot.values().iter().map(|v| if func.value_types[v.index()].lane == Lane::I128 { 2 } else { 1 }).sum()
+}

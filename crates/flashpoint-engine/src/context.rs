@@ -1,0 +1,225 @@
+//! The thread's context, and entering compiled code from outside: unsafe code of the engine's boundary.
+//!
+//! Each thread has one [`Context`], made at its first entry and freed when the thread ends. Entries nest (compiled code
+//! calls tier 0, which enters compiled code): each saves and restores the fields that belong to an activation.
+#![allow(unsafe_code, reason = "compiled code is entered, and reads and writes the context through a raw pointer")]
+
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
+use flashpoint_ir::slot::Slot;
+
+use crate::unit::Compiled;
+
+/// Counts up when better code was published: running loops are to look for it.
+static SWAP_GENERATION: AtomicU64 = AtomicU64::new(0);
+/// The poll words of all threads.
+static POLL_WORDS: Mutex<Vec<Weak<PollWord>>> = Mutex::new(Vec::new());
+/// Threads that are inside compiled code.
+static INSIDE: AtomicU32 = AtomicU32::new(0);
+
+/// Where a thread's poll word is, for other threads.
+#[derive(Debug)]
+struct PollWord(*const AtomicU32);
+
+// SAFETY: the pointer leads to an atomic inside the thread's boxed context, which owns the only strong count; whoever
+// upgrades the weak one holds the registry's lock, under which the owner gives its count up before the box is freed.
+unsafe impl Send for PollWord {}
+// SAFETY: as above; all accesses are atomic.
+unsafe impl Sync for PollWord {}
+
+struct ThreadContext {
+    context: Box<UnsafeCell<Context>>,
+    exit_buffer: Box<UnsafeCell<[u64; EXIT_WORDS]>>,
+    poll_word: Option<Arc<PollWord>>,
+}
+
+impl ThreadContext {
+    fn new() -> ThreadContext {
+        let exit_buffer = Box::new(UnsafeCell::new([0; EXIT_WORDS]));
+        let context = Box::new(UnsafeCell::new(Context {
+            poll: AtomicU32::new(0),
+            calls_left: 0,
+            stress: i64::MAX,
+            result: 0,
+            exit_buffer: exit_buffer.get().cast(),
+            exit_version: 0,
+            frame: std::ptr::null_mut(),
+            helpers: std::ptr::null(),
+            stack_limit: 0,
+            engine: std::ptr::null_mut(),
+            result_slot: Slot::UNBOUND,
+            scratch: [0; SCRATCH_WORDS],
+        }));
+        // SAFETY: the context was just made and nobody else uses it.
+        let poll_word = Arc::new(PollWord(unsafe { &raw const (*context.get()).poll }));
+        let mut words = POLL_WORDS.lock().expect("no panic while locked");
+        words.retain(|word| word.strong_count() > 0);
+        words.push(Arc::downgrade(&poll_word));
+        ThreadContext { context, exit_buffer, poll_word: Some(poll_word) }
+    }
+}
+
+impl Drop for ThreadContext {
+    fn drop(&mut self) {
+        // Under the lock, so that no other thread writes to the poll word afterwards.
+        let _guard = POLL_WORDS.lock();
+        self.poll_word = None;
+        let _ = &self.exit_buffer;
+    }
+}
+
+thread_local! {
+    static CONTEXT: ThreadContext = ThreadContext::new();
+}
+
+/// The calling thread's context. Valid until the thread ends.
+pub(crate) fn current() -> *mut Context {
+    CONTEXT.with(|thread| thread.context.get())
+}
+
+/// Asks every thread inside compiled code to look for better code.
+pub fn announce_better_code() {
+    SWAP_GENERATION.fetch_add(1, Ordering::Release);
+    request_poll();
+}
+
+/// Asks every thread inside compiled code to call the poll helper.
+pub fn request_poll() {
+    let words = POLL_WORDS.lock().expect("no panic while locked");
+    for word in words.iter().filter_map(Weak::upgrade) {
+        // SAFETY: the thread's context is alive: its drop takes the lock that is held here.
+        unsafe { (*word.0).store(1, Ordering::Release) };
+    }
+}
+
+/// Whether some thread is inside compiled code.
+pub(crate) fn somebody_inside() -> bool {
+    INSIDE.load(Ordering::Relaxed) > 0
+}
+
+pub(crate) fn swap_generation() -> u64 {
+    SWAP_GENERATION.load(Ordering::Acquire)
+}
+
+/// What the helpers find behind [`Context::engine`].
+pub(crate) struct Activation<H> {
+    /// The host of the thread that entered.
+    pub host: *mut H,
+    /// The engine.
+    pub engine: *const c_void,
+    /// The swap generation at entry.
+    pub generation: u64,
+    /// Polls left before the stress switch makes one leave; 0 if it is off.
+    pub polls_left: u32,
+    /// Whether a helper left an exception pending for the exit that follows.
+    pub raised: bool,
+    /// Arrays made by the code: owned addresses, released when the activation ends.
+    pub made: Vec<u64>,
+}
+
+/// How an entry ended.
+pub(crate) struct Left {
+    /// See [`flashpoint_ir::abi`].
+    pub status: u64,
+    /// The register result's word.
+    pub result: u64,
+    /// The exit's words.
+    pub words: Vec<u64>,
+    /// Number of the code that was left.
+    pub version: u64,
+    /// The tagged result, if the exit's recipe wants it: owned.
+    pub result_slot: Slot,
+    /// Whether the stress counter ran out: the exit says nothing about the program.
+    pub stressed: bool,
+}
+
+/// Enters code from outside.
+///
+/// `words` are the parameters of the code, `frame` the generic frame it may use, `helpers` the table for `H`, `stress` the
+/// number of guards until one fails on purpose.
+pub(crate) fn enter<H>(
+    compiled: &Compiled,
+    words: &[u64],
+    frame: *mut Slot,
+    helpers: *const usize,
+    activation: &mut Activation<H>,
+    calls_left: i32,
+    stress: u32,
+) -> Left {
+    let ctx = current();
+    // SAFETY: `ctx` is this thread's context, alive as long as the thread. Fields that belong to an activation are saved
+    // and restored around the call. The code was made by a back end for this ABI, is kept alive by `compiled`, and reads
+    // as many words as it has parameters, which the caller has laid out from the same version.
+    unsafe {
+        let saved = ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress);
+        (*ctx).frame = frame;
+        (*ctx).helpers = helpers;
+        (*ctx).engine = std::ptr::from_mut(activation).cast();
+        (*ctx).calls_left = calls_left;
+        (*ctx).stress = if stress == 0 { i64::MAX } else { i64::from(stress) };
+        INSIDE.fetch_add(1, Ordering::Relaxed);
+        let entry: unsafe extern "C" fn(*mut Context, *const u64) -> u64 = std::mem::transmute(compiled.code.entry());
+        let status = entry(ctx, words.as_ptr());
+        INSIDE.fetch_sub(1, Ordering::Relaxed);
+        let stressed = stress != 0 && (*ctx).stress == 0;
+        ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress) = saved;
+        let version = (*ctx).exit_version;
+        let mut left =
+            Left { status, result: (*ctx).result, words: Vec::new(), version, result_slot: Slot::UNBOUND, stressed };
+        if status >= flashpoint_ir::abi::STATUS_EXIT {
+            take_exit(ctx, compiled, &mut left);
+        }
+        left
+    }
+}
+
+/// Copies the words of the exit that was just taken, before anything else runs on this thread.
+///
+/// # Safety
+/// `ctx` is this thread's context, and `compiled` the code whose exit was taken.
+pub(crate) unsafe fn take_exit(ctx: *mut Context, compiled: &Compiled, left: &mut Left) {
+    let exit = (left.status - flashpoint_ir::abi::STATUS_EXIT) as usize;
+    let n_words = compiled.exit_words[exit];
+    // SAFETY: the code has stored `n_words` words, at most `EXIT_WORDS`, in this thread's exit buffer.
+    unsafe {
+        left.words = std::slice::from_raw_parts((*ctx).exit_buffer, n_words).to_vec();
+        left.result_slot = std::mem::replace(&mut (*ctx).result_slot, Slot::UNBOUND);
+    }
+}
+
+/// Number of the code whose exit was taken last on this thread.
+pub(crate) fn exit_version(ctx: *mut Context) -> u64 {
+    // SAFETY: helpers pass on this thread's context.
+    unsafe { (*ctx).exit_version }
+}
+
+/// Sets the word that a completed callee returns.
+pub(crate) fn set_result(ctx: *mut Context, word: u64) {
+    // SAFETY: as above.
+    unsafe { (*ctx).result = word }
+}
+
+/// Sets the tagged result of a completed callee.
+pub(crate) fn set_result_slot(ctx: *mut Context, slot: Slot) {
+    // SAFETY: as above.
+    unsafe { (*ctx).result_slot = slot }
+}
+
+/// What a callee left behind that was called in registers.
+pub(crate) fn left_of(ctx: *mut Context, compiled: &Compiled, status: u64, stress: bool) -> Left {
+    // SAFETY: as above; the exit was the last thing that happened on this thread.
+    unsafe {
+        let stressed = stress && (*ctx).stress == 0;
+        if stressed {
+            (*ctx).stress = i64::MAX;
+        }
+        let mut left =
+            Left { status, result: 0, words: Vec::new(), version: (*ctx).exit_version, result_slot: Slot::UNBOUND, stressed };
+        take_exit(ctx, compiled, &mut left);
+        left
+    }
+}

@@ -1,0 +1,217 @@
+//! Leaving compiled code: from an exit's words to the frames of the generic form.
+
+use std::sync::Arc;
+
+use flashpoint_ir::dtype::DType;
+use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::slot::{Slot, Tag};
+use flashpoint_ir::snapshot::{Recipe, Snapshot};
+
+use crate::host::HostResult;
+use crate::python::Python;
+use crate::tier0::Frame;
+use crate::unit::{Unit, Version};
+
+/// A frame that goes on in tier 0.
+pub(crate) struct Resumed<H: Python> {
+    /// Whose frame it is.
+    pub unit: Arc<Unit<H>>,
+    /// The frame.
+    pub frame: Frame,
+    /// The resume point, or the call under way.
+    pub pc: Pc,
+}
+
+/// Makes contents from recipes.
+pub(crate) struct Rebuilder<'a, H: Python> {
+    pub version: &'a Version<H>,
+    pub unit: &'a Arc<Unit<H>>,
+    /// What the slots held when the code was entered; borrowed.
+    pub entry: &'a [Slot],
+    pub words: std::vec::IntoIter<u64>,
+    /// The tagged result; taken by the recipe that wants it.
+    pub result_slot: Slot,
+}
+
+impl<H: Python> Rebuilder<'_, H> {
+    /// The frames of a snapshot from the outermost in. Slots of the outermost frame that stay are taken over from `entry`
+    /// with references of their own.
+    pub fn frames(&mut self, host: &mut H, snapshot: &Snapshot) -> HostResult<Vec<Resumed<H>>> {
+        let mut frames: Vec<Resumed<H>> = Vec::with_capacity(snapshot.frames.len());
+        for state in &snapshot.frames {
+            let unit = self.version.unit(self.unit, state.function).clone();
+            let mut frame = Frame::new(&unit.code);
+            let mut failed = false;
+            for (slot, recipe) in &state.slots {
+                match self.make(host, &unit, *slot, recipe) {
+                    Ok(value) => frame.slots_mut()[slot.0 as usize] = value,
+                    Err(_) => {
+                        failed = true;
+                        break;
+                    }
+                }
+            }
+            if failed {
+                frame.release(host);
+                for mut made in frames {
+                    made.frame.release(host);
+                }
+                return Err(crate::host::Raised);
+            }
+            frames.push(Resumed { unit, frame, pc: state.pc });
+        }
+        Ok(frames)
+    }
+
+    fn word(&mut self) -> u64 {
+        self.words.next().unwrap_or(0)
+    }
+
+    /// The content that a recipe makes, for a slot of a frame of `unit`: owned.
+    pub fn make(&mut self, host: &mut H, unit: &Arc<Unit<H>>, slot: SlotIdx, recipe: &Recipe) -> HostResult<Slot> {
+        Ok(match recipe {
+            Recipe::Keep => self.retained(host, self.entry.get(slot.0 as usize).copied()),
+            Recipe::Entry(entry) => self.retained(host, self.entry.get(entry.0 as usize).copied()),
+            Recipe::Unbound => Slot::UNBOUND,
+            Recipe::None => Slot::NONE,
+            Recipe::Const(value) => match unit.code.constant(*value) {
+                Some(value) => value,
+                None => host.constant(&unit.function, *value),
+            },
+            Recipe::Known(object) => self.retained(host, self.version.tables.objects.get(*object as usize).copied()),
+            Recipe::Bool(_) => Slot::bool(self.word() & 1 != 0),
+            Recipe::Int(_) => Slot::int(self.word() as i64),
+            Recipe::Int128(_) => {
+                let low = self.word();
+                let high = self.word();
+                Slot::int128(((high as i128) << 64) | low as i128)
+            }
+            Recipe::Float(_) => Slot::float(f64::from_bits(self.word())),
+            Recipe::Complex(..) => {
+                let re = self.word();
+                Slot { tag: Tag::Complex, aux: 0, a: re, b: self.word() }
+            }
+            Recipe::Numpy(dtype, _, imaginary) => {
+                let a = self.word();
+                let b = if imaginary.is_some() { self.word() } else { 0 };
+                numpy_slot(*dtype, a, b)
+            }
+            Recipe::Tuple(items) => {
+                let items = self.all(host, unit, slot, items)?;
+                let made = host.build_tuple(&items);
+                release_all(host, items);
+                made?
+            }
+            Recipe::Range(..) => {
+                let (start, stop, step) = (self.word() as i64, self.word() as i64, self.word() as i64);
+                host.make_range(start, stop, step)?
+            }
+            Recipe::RangeIter(..) => {
+                let (next, stop, step) = (self.word() as i64, self.word() as i64, self.word() as i64);
+                let step_narrow = i32::try_from(step);
+                match step_narrow {
+                    Ok(narrow) => Slot::range_iter(next, range_len(next, stop, step), narrow),
+                    Err(_) => {
+                        let range = host.make_range(next, stop, step)?;
+                        let iter = host.iter(&range);
+                        host.release(range);
+                        iter?
+                    }
+                }
+            }
+            Recipe::SeqIter(seq, _) => {
+                let seq = self.make(host, unit, slot, seq)?;
+                Slot::seq_iter(seq.a, self.word())
+            }
+            Recipe::Enumerate(_, inner) => {
+                let count = self.word() as i64;
+                let inner = self.make(host, unit, slot, inner)?;
+                let made = host.make_enumerate(count, &inner);
+                host.release(inner);
+                made?
+            }
+            Recipe::Zip(iterators, strict) => {
+                let iterators = self.all(host, unit, slot, iterators)?;
+                let made = host.make_zip(&iterators, *strict);
+                release_all(host, iterators);
+                made?
+            }
+            Recipe::Slice(parts) => {
+                let parts = self.all(host, unit, slot, &parts[..])?;
+                let made = host.build_slice(&parts[0], &parts[1], &parts[2]);
+                release_all(host, parts);
+                made?
+            }
+            Recipe::Attribute(object, name) => {
+                let object = self.make(host, unit, slot, object)?;
+                let made = host.get_attr_named(&object, name);
+                host.release(object);
+                made?
+            }
+            Recipe::Owned(_) => Slot::object(self.word()),
+            Recipe::Borrowed(_) => {
+                let object = Slot::object(self.word());
+                host.retain(&object);
+                object
+            }
+            Recipe::Result => std::mem::replace(&mut self.result_slot, Slot::UNBOUND),
+            Recipe::View { owner, dtype, extents, strides, .. } => {
+                let owner = self.make(host, unit, slot, owner)?;
+                let data = self.word();
+                let extents: Vec<i64> = extents.iter().map(|_| self.word() as i64).collect();
+                let strides: Vec<i64> = strides.iter().map(|_| self.word() as i64).collect();
+                let made = host.make_view(&owner, *dtype, data, &extents, &strides);
+                host.release(owner);
+                made?
+            }
+        })
+    }
+
+    fn retained(&self, host: &mut H, slot: Option<Slot>) -> Slot {
+        let slot = slot.unwrap_or(Slot::UNBOUND);
+        host.retain(&slot);
+        slot
+    }
+
+    fn all(&mut self, host: &mut H, unit: &Arc<Unit<H>>, slot: SlotIdx, recipes: &[Recipe]) -> HostResult<Vec<Slot>> {
+        let mut made = Vec::with_capacity(recipes.len());
+        for recipe in recipes {
+            match self.make(host, unit, slot, recipe) {
+                Ok(value) => made.push(value),
+                Err(raised) => {
+                    release_all(host, made);
+                    return Err(raised);
+                }
+            }
+        }
+        Ok(made)
+    }
+}
+
+fn release_all<H: Python>(host: &mut H, slots: Vec<Slot>) {
+    for slot in slots {
+        host.release(slot);
+    }
+}
+
+/// Number of values of a range.
+fn range_len(next: i64, stop: i64, step: i64) -> u64 {
+    let (next, stop, step) = (i128::from(next), i128::from(stop), i128::from(step));
+    let span = if step > 0 { stop - next } else { next - stop };
+    if span <= 0 { 0 } else { ((span - 1) / step.abs() + 1) as u64 }
+}
+
+/// A NumPy scalar from the words of its parts, as machine code leaves them (narrow integers zero-extended).
+pub(crate) fn numpy_slot(dtype: DType, a: u64, b: u64) -> Slot {
+    let a = match dtype {
+        DType::Bool => a & 1,
+        DType::I8 => a as i8 as i64 as u64,
+        DType::I16 => a as i16 as i64 as u64,
+        DType::I32 => a as i32 as i64 as u64,
+        DType::U8 => a & 0xff,
+        DType::U16 | DType::F16 | DType::BF16 => a & 0xffff,
+        DType::U32 | DType::F32 => a & 0xffff_ffff,
+        _ => a,
+    };
+    Slot::numpy(dtype, a, b)
+}

@@ -1,0 +1,59 @@
+//! What the engine needs of a host besides running the generic form: the types of values, and the lowering's questions.
+
+use std::sync::Arc;
+
+use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::{LowerError, Lowered, Request};
+use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::slot::Slot;
+
+use crate::host::{Host, Rematerialize};
+use crate::unit::{CodeCell, Tables, Unit};
+
+/// A host whose functions can be compiled.
+pub trait Python: Host + Rematerialize + Sized + 'static {
+    /// What a version takes for granted of globals, closures and modules.
+    type Assumptions;
+
+    /// The type of a slot's content; `place` is the slot of the outermost frame it lies in, which names the owner of an
+    /// array. [`SlotType::Opaque`] for what typed code does not look into. Runs no Python code.
+    fn slot_type(&mut self, slot: &Slot, place: SlotIdx) -> SlotType;
+
+    /// Whether [`Python::slot_type`] would give this type. Cheaper than asking for it.
+    fn has_type(&mut self, slot: &Slot, place: SlotIdx, ty: &SlotType) -> bool {
+        self.slot_type(slot, place) == *ty
+    }
+
+    /// Appends the machine words that hold a content of this type. The slot has the type.
+    fn push_words(&mut self, slot: &Slot, ty: &SlotType, out: &mut Vec<u64>);
+
+    /// Appends the words of an array's C-contiguous parts: data pointer, extents.
+    fn push_array_words(&mut self, array: &Slot, out: &mut Vec<u64>);
+
+    /// Runs the typed lowering for a unit, answering its questions, and collects what the version names and assumes. `cell`
+    /// is where the version's code will be published: a call of the function itself links to it.
+    ///
+    /// # Errors
+    /// As the lowering's.
+    fn lower(
+        &mut self,
+        unit: &Arc<Unit<Self>>,
+        request: &Request,
+        cell: &Arc<CodeCell>,
+    ) -> Result<(Lowered, Tables<Self>), LowerError>;
+
+    /// Whether what a version takes for granted still holds.
+    fn assumptions_hold(&mut self, assumptions: &Self::Assumptions) -> bool;
+
+    /// Raises the error for operations without typed form: `flashpoint.Unsupported`.
+    fn raise_unsupported(&mut self, unit: &Unit<Self>, lowered: &Lowered) -> crate::host::Raised;
+
+    /// Takes the pending exception away, to be put back by [`Python::restore_pending`]. Unbound if there is none.
+    fn take_pending(&mut self) -> Slot;
+
+    /// Makes an exception taken before pending again, if there is none.
+    fn restore_pending(&mut self, exception: Slot);
+
+    /// How many more Python calls may be nested.
+    fn calls_left(&mut self) -> i32;
+}

@@ -1,0 +1,573 @@
+//! Calls: choosing a version, entering it, and going on wherever it leaves.
+//!
+//! [`Engine::call`] is the way in. A call runs compiled code if there is some for its argument types, else tier 0, which
+//! enters compiled code at a loop's back edge as soon as that pays (on-stack replacement). Whatever compiled code leaves,
+//! goes on in tier 0 with rebuilt frames, and may come back at the next back edge.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::{EntrySource, Request};
+use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, STATUS_EXIT, STATUS_OK};
+use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::reason::Reason;
+use flashpoint_ir::slot::{Slot, Tag};
+use flashpoint_ir::snapshot::ExitKind;
+
+use crate::compile::{Compiler, Job};
+use crate::context::{self, Activation, Left};
+use crate::events::{self, Topic};
+use crate::exits::{Rebuilder, Resumed, numpy_slot};
+use crate::host::{HostResult, Raised};
+use crate::policy::Policy;
+use crate::python::Python;
+use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
+use crate::unit::{CodeCell, Compiled, Unit, Version};
+
+/// Code that ran longer than this before it left by a guard has paid for its entry.
+const WORTHWHILE: Duration = Duration::from_micros(100);
+/// Guard failures at one operation before the code is made without the speculation.
+const GIVE_UP: u32 = 1000;
+
+/// The engine: one per process.
+pub struct Engine<H: Python> {
+    /// Switches.
+    pub policy: Policy,
+    /// Back ends and the queue.
+    pub compiler: Arc<Compiler>,
+    helpers: Box<[usize; HELPER_TABLE_WORDS]>,
+    /// Who made the code of each number.
+    versions: Mutex<HashMap<u64, Weak<Version<H>>>>,
+}
+
+/// How running a version ended.
+enum Ran<H: Python> {
+    /// The function returned this; owned.
+    Returned(Slot),
+    /// It goes on in tier 0: frames from the outermost in; the innermost enters as said.
+    Resume(Vec<Resumed<H>>, Entry),
+}
+
+impl<H: Python> Default for Engine<H> {
+    fn default() -> Engine<H> {
+        Engine::new()
+    }
+}
+
+impl<H: Python> Engine<H> {
+    /// An engine that has compiled nothing.
+    pub fn new() -> Engine<H> {
+        Engine {
+            policy: Policy::default(),
+            compiler: Compiler::new(),
+            helpers: crate::helpers::table::<H>(),
+            versions: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn forced_tier(&self, unit: &Unit<H>) -> Option<u8> {
+        self.policy.forced_tier().or(unit.options.tier)
+    }
+
+    /// Calls a function with its bound parameters, one slot each; borrowed.
+    pub fn call(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
+        let forced = self.forced_tier(unit);
+        if forced != Some(0)
+            && let Some(version) = self.call_version(host, unit, args, forced)?
+            && let Some(compiled) = version.cell.best()
+        {
+            match self.run_version(host, unit, &version, &compiled, args, None)? {
+                Ran::Returned(result) => return Ok(result),
+                Ran::Resume(frames, entry) => return self.resume_call(host, frames, entry),
+            }
+        }
+        unit.calls.fetch_add(1, Ordering::Relaxed);
+        self.interpret(host, unit, args)
+    }
+
+    // ---- choosing a version
+
+    /// The version for a call with these arguments, with code if it is worth some. An error only if the function may not
+    /// be called with such arguments.
+    fn call_version(
+        &self,
+        host: &mut H,
+        unit: &Arc<Unit<H>>,
+        args: &[Slot],
+        forced: Option<u8>,
+    ) -> HostResult<Option<Arc<Version<H>>>> {
+        let found = unit.find(Pc(0), |slots| {
+            slots.len() == args.len()
+                && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
+        });
+        let version = match found {
+            Some(version) if host.assumptions_hold(&version.tables.assumptions) => version,
+            found => {
+                if let Some(old) = found {
+                    unit.retire(&old);
+                    unit.drop_stale(host);
+                }
+                let slots = args
+                    .iter()
+                    .enumerate()
+                    .map(|(i, arg)| (SlotIdx(i as u32), host.slot_type(arg, SlotIdx(i as u32))))
+                    .collect();
+                let Some(version) = self.make_version(host, unit, Pc(0), slots) else { return Ok(None) };
+                let lacks_form = version.lowered.untyped.iter().any(|u| u.reason == Reason::NoTypedForm);
+                if lacks_form && !unit.options.fallback {
+                    return Err(host.raise_unsupported(unit, &version.lowered));
+                }
+                version
+            }
+        };
+        let seen = version.misses.fetch_add(1, Ordering::Relaxed);
+        if version.cell.requested.load(Ordering::Relaxed) == 0 && seen >= self.policy.calls_before_tier1() {
+            self.request_code(unit, &version, forced);
+        }
+        Ok(Some(version))
+    }
+
+    fn make_version(
+        &self,
+        host: &mut H,
+        unit: &Arc<Unit<H>>,
+        entry: Pc,
+        slots: Vec<(SlotIdx, SlotType)>,
+    ) -> Option<Arc<Version<H>>> {
+        let cell = CodeCell::new();
+        let number = self.compiler.next_number();
+        let request = Request {
+            name: format!("{}.{number}", unit.name()),
+            function: unit.code.generic().clone(),
+            entry,
+            slots: slots.clone(),
+            promised: None,
+            licences: unit.options.licences,
+        };
+        let epoch = unit.epoch();
+        let (lowered, tables) = host.lower(unit, &request, &cell).ok()?;
+        let version = Arc::new(Version {
+            unit: Arc::downgrade(unit),
+            entry,
+            slots,
+            lowered,
+            tables,
+            cell,
+            epoch,
+            misses: AtomicU32::new(0),
+            exits: AtomicU32::new(0),
+        });
+        unit.add(version.clone());
+        unit.drop_stale(host);
+        Some(version)
+    }
+
+    /// Asks for code of a version: tier 1 at once, tier 2 behind.
+    fn request_code(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
+        let tier = forced.unwrap_or(1);
+        version.cell.requested.store(u32::from(tier), Ordering::Relaxed);
+        let job = |tier| {
+            let number = self.compiler.next_number();
+            let mut versions = self.versions.lock().expect("no panic while locked");
+            if versions.len() > 4096 && number % 1024 == 0 {
+                versions.retain(|_, version| version.strong_count() > 0);
+            }
+            versions.insert(number, Arc::downgrade(version));
+            Job {
+                cell: version.cell.clone(),
+                func: version.lowered.func.clone(),
+                tier,
+                number,
+                callees: version.tables.callees.clone(),
+                stress: self.policy.deopt_every() != 0,
+            }
+        };
+        self.compiler.compile(job(tier));
+        unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
+        if forced.is_none() && self.compiler.has_tier2() {
+            version.cell.requested.store(2, Ordering::Relaxed);
+            unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
+            self.compiler.request(job(2), self.policy.background());
+        }
+    }
+
+    // ---- running compiled code
+
+    /// Enters a version. `slots` are its unit's slots at entry (the arguments, or the frame's); borrowed.
+    fn run_version(
+        &self,
+        host: &mut H,
+        unit: &Arc<Unit<H>>,
+        version: &Arc<Version<H>>,
+        compiled: &Arc<Compiled>,
+        slots: &[Slot],
+        frame: Option<*mut Slot>,
+    ) -> HostResult<Ran<H>> {
+        let mut words = Vec::with_capacity(16);
+        for param in version.params() {
+            match param.source {
+                EntrySource::Slot(slot) => host.push_words(&slots[slot.0 as usize], &param.ty, &mut words),
+                EntrySource::Known(object) => {
+                    let object = version.tables.objects[object as usize];
+                    host.push_words(&object, &param.ty, &mut words);
+                }
+            }
+        }
+        crate::threads::ensure_ticker();
+        unit.stats.best_tier.fetch_max(u32::from(compiled.tier), Ordering::Relaxed);
+        let osr_every = self.policy.osr_every();
+        let mut activation = Activation {
+            host: std::ptr::from_mut(host),
+            engine: std::ptr::from_ref(self).cast(),
+            generation: context::swap_generation(),
+            polls_left: osr_every,
+            raised: false,
+            made: Vec::new(),
+        };
+        if osr_every > 0 {
+            context::request_poll();
+        }
+        let started = Instant::now();
+        let calls_left = host.calls_left();
+        let left = context::enter(
+            compiled,
+            &words,
+            frame.unwrap_or(std::ptr::null_mut()),
+            self.helpers.as_ptr(),
+            &mut activation,
+            calls_left,
+            self.policy.deopt_every(),
+        );
+        let ran = if left.status == STATUS_OK {
+            Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
+        } else if left.status < STATUS_EXIT {
+            Err(Raised)
+        } else {
+            let long = started.elapsed() > WORTHWHILE;
+            self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
+        };
+        for object in activation.made {
+            host.release(Slot::object(object));
+        }
+        ran
+    }
+
+    /// Rebuilds the frames of an exit.
+    #[expect(clippy::too_many_arguments, reason = "one exit, told in full")]
+    fn leave(
+        &self,
+        host: &mut H,
+        unit: &Arc<Unit<H>>,
+        version: &Arc<Version<H>>,
+        compiled: &Arc<Compiled>,
+        slots: &[Slot],
+        left: Left,
+        raised: bool,
+        long: bool,
+    ) -> HostResult<Ran<H>> {
+        let exit = (left.status - STATUS_EXIT) as usize;
+        let snapshot = &compiled.snapshots[exit];
+        compiled.exit_counts[exit].fetch_add(1, Ordering::Relaxed);
+        self.learn(unit, version, compiled, exit, left.stressed, long);
+        let pending = matches!(snapshot.exit, ExitKind::Raise) || raised;
+        let exception = if pending { host.take_pending() } else { Slot::UNBOUND };
+        let mut rebuilder = Rebuilder {
+            version,
+            unit,
+            entry: slots,
+            words: left.words.into_iter(),
+            result_slot: left.result_slot,
+        };
+        let ran = match &snapshot.exit {
+            ExitKind::Return(recipe) => rebuilder.make(host, unit, SlotIdx(0), recipe).map(Ran::Returned),
+            _ => rebuilder.frames(host, snapshot).map(|frames| {
+                let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
+                Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
+            }),
+        };
+        if rebuilder.result_slot.tag != Tag::Unbound {
+            host.release(rebuilder.result_slot);
+        }
+        if pending {
+            host.restore_pending(exception);
+        }
+        ran
+    }
+
+    /// Learns from an exit what the next version should do otherwise.
+    fn learn(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, compiled: &Compiled, exit: usize, stressed: bool, long: bool) {
+        let snapshot = &compiled.snapshots[exit];
+        let reason = snapshot.reason;
+        if events::enabled(Topic::Deopt) && reason != Reason::Return {
+            let line = snapshot.frames.last().map_or(0, |frame| {
+                version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line
+            });
+            eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.name(), reason.what());
+        }
+        if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal) || stressed {
+            return;
+        }
+        unit.stats.deopts.fetch_add(1, Ordering::Relaxed);
+        if !long {
+            version.exits.fetch_add(1, Ordering::Relaxed);
+        }
+        let Some(frame) = snapshot.frames.last() else { return };
+        let owner = version.unit(unit, frame.function);
+        let count = compiled.exit_counts[exit].load(Ordering::Relaxed);
+        let before = owner.epoch();
+        match reason {
+            Reason::IntOverflow => owner.learn(frame.pc, |feedback| {
+                if feedback.widen {
+                    feedback.big = true;
+                }
+                feedback.widen = true;
+            }),
+            Reason::CalleeResult => owner.learn(frame.pc, |feedback| feedback.called = true),
+            Reason::Raise | Reason::Untyped => {}
+            _ if count == GIVE_UP => owner.learn(frame.pc, |feedback| feedback.give_up = true),
+            _ => {}
+        }
+        // A version holds the inlined functions' operations too.
+        if owner.epoch() != before && !Arc::ptr_eq(owner, unit) {
+            unit.bump_epoch();
+        }
+    }
+
+    /// Completes a callee that was called in registers and left. See [`flashpoint_ir::typed::Helper::FinishCall`].
+    pub(crate) fn finish_call(&self, host: &mut H, activation: &mut Activation<H>, ctx: *mut Context, status: u64) -> i64 {
+        let (version, compiled, left) = match self.callee_exit(ctx, status) {
+            Some(found) => found,
+            None => {
+                activation.raised = true;
+                return 1;
+            }
+        };
+        let Some(unit) = version.unit.upgrade() else {
+            activation.raised = true;
+            return 1;
+        };
+        let raised = std::mem::take(&mut activation.raised);
+        let result = match self.leave(host, &unit, &version, &compiled, &[], left, raised, false) {
+            Ok(Ran::Returned(result)) => Ok(result),
+            Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
+            Err(raised) => Err(raised),
+        };
+        match result {
+            Ok(slot) if version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) => {
+                let mut words = Vec::with_capacity(1);
+                let ty = version.lowered.result.as_ref().expect("tested above");
+                host.push_words(&slot, ty, &mut words);
+                context::set_result(ctx, words.first().copied().unwrap_or(0));
+                host.release(slot);
+                0
+            }
+            Ok(slot) => {
+                context::set_result_slot(ctx, slot);
+                2
+            }
+            Err(_) => {
+                activation.raised = true;
+                1
+            }
+        }
+    }
+
+    fn callee_exit(&self, ctx: *mut Context, status: u64) -> Option<(Arc<Version<H>>, Arc<Compiled>, Left)> {
+        if status < STATUS_EXIT {
+            return None;
+        }
+        let number = context::exit_version(ctx);
+        let version = self.versions.lock().expect("no panic while locked").get(&number)?.upgrade()?;
+        let compiled = version.cell.by_number(number)?;
+        let left = context::left_of(ctx, &compiled, status, self.policy.deopt_every() != 0);
+        Some((version, compiled, left))
+    }
+
+    // ---- tier 0
+
+    /// Runs a call in tier 0.
+    fn interpret(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
+        let mut frame = Frame::new(&unit.code);
+        for (slot, arg) in frame.slots_mut().iter_mut().zip(args) {
+            host.retain(arg);
+            *slot = *arg;
+        }
+        let free = unit.code.free_slots();
+        if !free.is_empty() {
+            host.load_closure(&unit.function, &mut frame.slots_mut()[free]);
+        }
+        if let Err(raised) = host.enter_frame(&unit.function) {
+            frame.release(host);
+            return Err(raised);
+        }
+        let result = self.run_frame(host, unit, &mut frame, Entry::START);
+        host.leave_frame();
+        result
+    }
+
+    /// Goes on with frames that no tier-0 call holds yet.
+    fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
+        let mut pending = frames;
+        let mut entered = 0;
+        for frame in &mut pending {
+            let free = frame.unit.code.free_slots();
+            if !free.is_empty() {
+                host.load_closure(&frame.unit.function, &mut frame.frame.slots_mut()[free]);
+            }
+            if let Err(raised) = host.enter_frame(&frame.unit.function) {
+                for _ in 0..entered {
+                    host.leave_frame();
+                }
+                for mut frame in pending {
+                    frame.frame.release(host);
+                }
+                return Err(raised);
+            }
+            entered += 1;
+        }
+        let mut entry = entry;
+        loop {
+            let Some(mut innermost) = pending.pop() else { return Err(Raised) };
+            let result = self.run_frame(host, &innermost.unit, &mut innermost.frame, entry);
+            host.leave_frame();
+            let Some(caller) = pending.last() else { return result };
+            entry = match result {
+                Ok(result) => Entry::AfterCall { pc: caller.pc, result },
+                Err(Raised) => Entry::Raise(caller.pc),
+            };
+        }
+    }
+
+    /// Runs a frame that the host has entered until it returns, by way of compiled loops where that pays.
+    fn run_frame(&self, host: &mut H, unit: &Arc<Unit<H>>, frame: &mut Frame, entry: Entry) -> HostResult<Slot> {
+        let mut entry = entry;
+        loop {
+            let mut hooks = EngineHooks { engine: self, unit };
+            let outcome = tier0::run(&unit.code, &unit.function, frame, host, &mut hooks, entry)
+                .inspect_err(|_| _ = unit.stats.exceptions.fetch_add(1, Ordering::Relaxed))?;
+            let (version, compiled) = match outcome {
+                Outcome::Returned(result) => return Ok(result),
+                Outcome::Left { exit, .. } => exit,
+            };
+            unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
+            let slots = frame.slots().to_vec();
+            let address = frame.as_ptr();
+            let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
+            match ran {
+                Ok(Ran::Returned(result)) => {
+                    frame.release(host);
+                    return Ok(result);
+                }
+                Ok(Ran::Resume(mut frames, resume_at)) => {
+                    let swap = self.is_swap(&version, &compiled, unit, &frames);
+                    let mut outer = frames.remove(0);
+                    let free = unit.code.free_slots();
+                    if !free.is_empty() {
+                        host.load_closure(&unit.function, &mut outer.frame.slots_mut()[free]);
+                    }
+                    // The rebuilt slots take the place of the old ones, whose references the rebuilt ones have doubled.
+                    frame.release(host);
+                    frame.slots_mut().copy_from_slice(outer.frame.slots());
+                    outer.frame.slots_mut().fill(Slot::UNBOUND);
+                    if swap {
+                        unit.stats.tier_changes_in_loop.fetch_add(1, Ordering::Relaxed);
+                    }
+                    entry = if frames.is_empty() {
+                        resume_at
+                    } else {
+                        match self.resume_call(host, frames, resume_at) {
+                            Ok(result) => Entry::AfterCall { pc: outer.pc, result },
+                            Err(Raised) => Entry::Raise(outer.pc),
+                        }
+                    };
+                }
+                Err(raised) => {
+                    frame.release(host);
+                    return Err(raised);
+                }
+            }
+        }
+    }
+
+    /// Whether the frames stand at a loop's header, left for better code; the loop then looks for it at once.
+    fn is_swap(&self, _: &Version<H>, _: &Compiled, unit: &Arc<Unit<H>>, frames: &[Resumed<H>]) -> bool {
+        let [only] = frames else { return false };
+        let Some(looped) = unit.code.loops().iter().find(|l| l.header == only.pc) else { return false };
+        looped.arm(1);
+        true
+    }
+}
+
+/// A register result as a slot.
+fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
+    match ty {
+        Some(SlotType::Bool) => Slot::bool(word & 1 != 0),
+        Some(SlotType::Int) => Slot::int(word as i64),
+        Some(SlotType::Float) => Slot::float(f64::from_bits(word)),
+        Some(SlotType::Numpy(dtype)) => numpy_slot(*dtype, word, 0),
+        _ => Slot::NONE,
+    }
+}
+
+/// What the engine does at tier 0's back edges: enters compiled code once a loop is warm.
+struct EngineHooks<'a, H: Python> {
+    engine: &'a Engine<H>,
+    unit: &'a Arc<Unit<H>>,
+}
+
+impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
+    type Exit = (Arc<Version<H>>, Arc<Compiled>);
+
+    fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame) -> BackEdge<Self::Exit> {
+        let (engine, unit) = (self.engine, self.unit);
+        let trips = engine.policy.trips_before_tier1();
+        let forced = engine.forced_tier(unit);
+        if forced == Some(0) {
+            return BackEdge::Continue { trips: 10_000 };
+        }
+        let header = code.loops()[loop_index].header;
+        let slots = frame.slots();
+        let live: Vec<(SlotIdx, SlotType)> = unit
+            .liveness
+            .live_before(header)
+            .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
+            .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
+            .collect();
+        let found = unit.find(header, |slots| *slots == live);
+        let version = match found {
+            Some(version) if host.assumptions_hold(&version.tables.assumptions) => version,
+            found => {
+                if let Some(old) = found {
+                    unit.retire(&old);
+                }
+                match engine.make_version(host, unit, header, live) {
+                    Some(version) => version,
+                    None => return BackEdge::Continue { trips: u32::MAX },
+                }
+            }
+        };
+        if version.cell.requested.load(Ordering::Relaxed) == 0 {
+            engine.request_code(unit, &version, forced);
+        }
+        // Code that keeps leaving soon after it was entered is entered less and less often.
+        let exits = version.exits.load(Ordering::Relaxed);
+        if exits > 2 && engine.policy.osr_every() == 0 && version.misses.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            let wait = 1u32 << exits.min(16);
+            return BackEdge::Continue { trips: trips.max(wait) };
+        }
+        match version.cell.best() {
+            Some(compiled) => {
+                if events::enabled(Topic::Osr) {
+                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.name(), compiled.tier);
+                }
+                // The next visit of the loop in tier 0 asks again soon.
+                code.loops()[loop_index].arm(trips);
+                BackEdge::Leave((version, compiled))
+            }
+            None => BackEdge::Continue { trips: 100_000 },
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The priority of the compile thread, and the ticker that makes running loops look up.
+#![allow(unsafe_code, reason = "scheduling is set through the C library")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How often threads inside compiled code are asked to poll: as often as CPython switches threads.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Lets the calling thread run only where nothing else would. Failing that, nothing changes.
+pub fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let policy = if cores == 1 { libc::SCHED_IDLE } else { libc::SCHED_BATCH };
+        let param = libc::sched_param { sched_priority: 0 };
+        // SAFETY: a system call on the calling thread with a valid argument.
+        unsafe { libc::sched_setscheduler(0, policy, &raw const param) };
+    }
+}
+
+static TICKER_PID: AtomicU32 = AtomicU32::new(0);
+
+/// Starts the ticker if it does not run in this process. It ends by itself when no thread has been inside compiled code
+/// for a while.
+pub(crate) fn ensure_ticker() {
+    let pid = std::process::id();
+    if TICKER_PID.load(Ordering::Relaxed) == pid || TICKER_PID.swap(pid, Ordering::AcqRel) == pid {
+        return;
+    }
+    let spawned = std::thread::Builder::new().name("flashpoint-ticker".into()).stack_size(64 << 10).spawn(|| {
+        let mut quiet = 0;
+        while quiet < 40 {
+            std::thread::sleep(TICK);
+            if crate::context::somebody_inside() {
+                quiet = 0;
+                crate::context::request_poll();
+            } else {
+                quiet += 1;
+            }
+        }
+        TICKER_PID.store(0, Ordering::Release);
+    });
+    if spawned.is_err() {
+        TICKER_PID.store(0, Ordering::Release);
+    }
+}

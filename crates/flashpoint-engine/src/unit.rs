@@ -1,0 +1,340 @@
+//! Code units: a function, its versions by entry types, and what has been learnt about it.
+//!
+//! A *unit* is one Python function definition bound to its globals and closure. A *version* is the typed form of the unit
+//! for one entry (operation 0, or a loop header) and one set of slot types. Its [`CodeCell`] holds the best machine code
+//! that exists for it; whoever enters takes a counted reference, so replaced code lives as long as someone runs it.
+//!
+//! Invariants:
+//! - Slots of host objects in [`Tables`] are owned by the version and released by [`Unit::release`] or by
+//!   [`Unit::drop_stale`], with the host at hand; a version is never dropped elsewhere with objects in it.
+//! - A version is entered only while its assumptions hold and its epoch is the unit's.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock, Weak};
+
+use arc_swap::ArcSwapOption;
+use flashpoint_codegen::LoadedCode;
+use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::world::Feedback;
+use flashpoint_frontend::lower::{EntryParam, Lowered};
+use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::liveness::Liveness;
+use flashpoint_ir::reason::Reason;
+use flashpoint_ir::slot::Slot;
+use flashpoint_ir::snapshot::Snapshot;
+use flashpoint_ir::typed::{Licences, TypedFunction};
+
+use crate::python::Python;
+use crate::tier0::Code;
+
+/// Options of one function, as the user gave them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnitOptions {
+    /// Licences.
+    pub licences: Licences,
+    /// The tier everything runs on, if forced for this function.
+    pub tier: Option<u8>,
+    /// Whether operations without typed form run in tier 0 instead of being an error.
+    pub fallback: bool,
+}
+
+/// A function definition bound to its globals and closure.
+pub struct Unit<H: Python> {
+    /// Tier 0's code.
+    pub code: Arc<Code>,
+    /// What the host keeps for the function.
+    pub function: H::Function,
+    /// The user's options.
+    pub options: UnitOptions,
+    /// Live slots and loops.
+    pub liveness: Liveness,
+    /// Versions, the most recently used first.
+    versions: RwLock<Vec<Arc<Version<H>>>>,
+    /// Versions that are no longer entered, until they are released.
+    stale: Mutex<Vec<Arc<Version<H>>>>,
+    feedback: RwLock<Vec<Feedback>>,
+    epoch: AtomicU32,
+    /// Calls that ran in tier 0.
+    pub calls: AtomicU32,
+    /// What happened so far.
+    pub stats: Stats,
+}
+
+/// Counts of what happened to a unit.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct Stats {
+    pub deopts: AtomicU64,
+    pub osr_entries: AtomicU64,
+    pub tier_changes_in_loop: AtomicU64,
+    pub exceptions: AtomicU64,
+    pub compiles: AtomicU64,
+    /// The highest tier that ran.
+    pub best_tier: AtomicU32,
+}
+
+/// Something that happened, for `explain()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExitCount {
+    /// The unit's name in which the operation stands.
+    pub function: String,
+    /// The user's line.
+    pub line: u32,
+    /// Why code was left.
+    pub reason: Reason,
+    /// How often.
+    pub count: u64,
+}
+
+/// One typed version of a unit.
+pub struct Version<H: Python> {
+    /// The unit it is a version of.
+    pub unit: Weak<Unit<H>>,
+    /// Where it is entered.
+    pub entry: Pc,
+    /// The types of the slots at entry.
+    pub slots: Vec<(SlotIdx, SlotType)>,
+    /// What the lowering said: parameters, result, operations without typed form.
+    pub lowered: Lowered,
+    /// Functions and objects it names.
+    pub tables: Tables<H>,
+    /// The code, shared with whoever compiles it.
+    pub cell: Arc<CodeCell>,
+    /// The unit's epoch when it was made.
+    pub epoch: u32,
+    /// Times it was entered while it had no code.
+    pub misses: AtomicU32,
+    /// Times it left by a guard.
+    pub exits: AtomicU32,
+}
+
+/// Functions and objects that a version names by number, and what it assumes of the world.
+pub struct Tables<H: Python> {
+    /// Functions: number 0 is the unit itself, and not in the list.
+    pub functions: Vec<Arc<Unit<H>>>,
+    /// Known objects; owned.
+    pub objects: Vec<Slot>,
+    /// Cells of the units that the version calls, by link number.
+    pub callees: Vec<Arc<CodeCell>>,
+    /// What must hold for the version to be entered.
+    pub assumptions: H::Assumptions,
+}
+
+/// The best machine code of a version.
+#[derive(Debug)]
+pub struct CodeCell {
+    best: ArcSwapOption<Compiled>,
+    /// All code ever published here. Kept, because units that call this one in registers may be running any of it.
+    all: Mutex<Vec<Arc<Compiled>>>,
+    /// Address of the best `inner`, for direct calls: the word that link tables point to.
+    pub inner: AtomicUsize,
+    /// Tier that has been asked for.
+    pub requested: AtomicU32,
+    /// Why there is no better code, if there is a reason: its number.
+    pub refused: Mutex<Option<(Reason, String)>>,
+}
+
+/// Machine code of one version on one tier.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Number in the process, as exits report it.
+    pub number: u64,
+    /// 1 or 2.
+    pub tier: u8,
+    /// The code.
+    pub code: LoadedCode,
+    /// Exits by number.
+    pub snapshots: Vec<Snapshot>,
+    /// Number of words that each exit stores.
+    pub exit_words: Vec<usize>,
+    /// Times each exit was taken.
+    pub exit_counts: Vec<AtomicU32>,
+    /// The typed form after the passes, for `inspect`.
+    pub func: TypedFunction,
+    /// Cells of the units it calls, kept alive.
+    pub callees: Vec<Arc<CodeCell>>,
+    /// Nanoseconds from request to object.
+    pub compile_ns: u64,
+    /// What the passes said of each loop, for `explain()`.
+    pub loops: Vec<flashpoint_opt::LoopReport>,
+}
+
+impl CodeCell {
+    /// An empty cell.
+    pub fn new() -> Arc<CodeCell> {
+        Arc::new(CodeCell {
+            best: ArcSwapOption::empty(),
+            all: Mutex::new(Vec::new()),
+            inner: AtomicUsize::new(0),
+            requested: AtomicU32::new(0),
+            refused: Mutex::new(None),
+        })
+    }
+
+    /// The best code there is.
+    pub fn best(&self) -> Option<Arc<Compiled>> {
+        self.best.load_full()
+    }
+
+    /// The best code there is, for a short look.
+    pub fn peek<R>(&self, look: impl FnOnce(Option<&Compiled>) -> R) -> R {
+        look(self.best.load().as_deref())
+    }
+
+    /// The code with this number.
+    pub fn by_number(&self, number: u64) -> Option<Arc<Compiled>> {
+        let all = self.all.lock().expect("no panic while locked");
+        all.iter().find(|compiled| compiled.number == number).cloned()
+    }
+
+    /// Publishes better code; worse code is dropped.
+    pub fn publish(&self, compiled: Arc<Compiled>) {
+        self.all.lock().expect("no panic while locked").push(compiled.clone());
+        if self.best.load().as_deref().is_some_and(|old| old.tier > compiled.tier) {
+            return;
+        }
+        self.inner.store(compiled.code.inner(), Ordering::Release);
+        self.best.store(Some(compiled));
+    }
+}
+
+impl<H: Python> Unit<H> {
+    /// A unit without versions.
+    pub fn new(code: Arc<Code>, function: H::Function, options: UnitOptions) -> Arc<Unit<H>> {
+        let liveness = Liveness::of(code.generic());
+        let n_ops = code.generic().ops.len();
+        Arc::new(Unit {
+            code,
+            function,
+            options,
+            liveness,
+            versions: RwLock::new(Vec::new()),
+            stale: Mutex::new(Vec::new()),
+            feedback: RwLock::new(vec![Feedback::default(); n_ops]),
+            epoch: AtomicU32::new(0),
+            calls: AtomicU32::new(0),
+            stats: Stats::default(),
+        })
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        &self.code.generic().qualname
+    }
+
+    /// What has been learnt about an operation.
+    pub fn feedback(&self, pc: Pc) -> Feedback {
+        self.feedback.read().expect("no panic while locked")[pc.0 as usize]
+    }
+
+    /// Learns something about an operation: versions made without it are not entered any more.
+    pub fn learn(&self, pc: Pc, change: impl FnOnce(&mut Feedback)) {
+        let mut all = self.feedback.write().expect("no panic while locked");
+        let before = all[pc.0 as usize];
+        change(&mut all[pc.0 as usize]);
+        if all[pc.0 as usize] != before {
+            self.epoch.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Versions made so far are not entered any more.
+    pub fn bump_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number that changes whenever something is learnt.
+    pub fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// The version for these entry types, if there is one that may still be entered.
+    pub fn find(&self, entry: Pc, mut types: impl FnMut(&[(SlotIdx, SlotType)]) -> bool) -> Option<Arc<Version<H>>> {
+        let epoch = self.epoch();
+        let versions = self.versions.read().expect("no panic while locked");
+        versions.iter().find(|v| v.entry == entry && v.epoch == epoch && types(&v.slots)).cloned()
+    }
+
+    /// Adds a version; versions that may not be entered any more are set aside.
+    pub fn add(&self, version: Arc<Version<H>>) {
+        let epoch = self.epoch();
+        let mut versions = self.versions.write().expect("no panic while locked");
+        let (keep, old): (Vec<_>, Vec<_>) = versions.drain(..).partition(|v| v.epoch == epoch);
+        *versions = keep;
+        versions.insert(0, version);
+        self.stale.lock().expect("no panic while locked").extend(old);
+    }
+
+    /// Sets a version aside: its assumptions do not hold any more.
+    pub fn retire(&self, version: &Arc<Version<H>>) {
+        let mut versions = self.versions.write().expect("no panic while locked");
+        versions.retain(|v| !Arc::ptr_eq(v, version));
+        self.stale.lock().expect("no panic while locked").push(version.clone());
+    }
+
+    /// All versions that may be entered.
+    pub fn versions(&self) -> Vec<Arc<Version<H>>> {
+        self.versions.read().expect("no panic while locked").clone()
+    }
+
+    /// Releases the objects of versions set aside that nobody runs any more.
+    pub fn drop_stale(&self, host: &mut H) {
+        let mut gone = Vec::new();
+        {
+            let mut stale = self.stale.lock().expect("no panic while locked");
+            let mut i = 0;
+            while i < stale.len() {
+                if Arc::strong_count(&stale[i]) == 1 { gone.push(stale.swap_remove(i)) } else { i += 1 }
+            }
+        }
+        for version in gone {
+            release_objects(&version, host);
+        }
+    }
+
+    /// Releases what the unit's versions own; for a unit that is about to be dropped.
+    pub fn release(&self, host: &mut H) {
+        let mut all: Vec<_> = self.versions.write().expect("no panic while locked").drain(..).collect();
+        all.append(&mut self.stale.lock().expect("no panic while locked"));
+        for version in all {
+            release_objects(&version, host);
+        }
+    }
+
+    /// How often code of this unit was left, by line and reason.
+    pub fn exit_counts(&self) -> Vec<ExitCount> {
+        let mut counts: Vec<ExitCount> = Vec::new();
+        for version in self.versions().into_iter().chain(self.stale.lock().expect("no panic while locked").iter().cloned()) {
+            let Some(compiled) = version.cell.best() else { continue };
+            for (snapshot, count) in compiled.snapshots.iter().zip(&compiled.exit_counts) {
+                let count = u64::from(count.load(Ordering::Relaxed));
+                let Some(frame) = snapshot.frames.last().filter(|_| count > 0) else { continue };
+                let unit = version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
+                let line = unit.code.generic().spans[frame.pc.0 as usize].line;
+                let function = unit.name().to_owned();
+                match counts.iter_mut().find(|c| c.function == function && c.line == line && c.reason == snapshot.reason) {
+                    Some(known) => known.count += count,
+                    None => counts.push(ExitCount { function, line, reason: snapshot.reason, count }),
+                }
+            }
+        }
+        counts
+    }
+}
+
+fn release_objects<H: Python>(version: &Arc<Version<H>>, host: &mut H) {
+    for object in &version.tables.objects {
+        host.release(*object);
+    }
+}
+
+impl<H: Python> Version<H> {
+    /// The unit of a function number.
+    pub fn unit<'a>(&'a self, own: &'a Arc<Unit<H>>, function: u32) -> &'a Arc<Unit<H>> {
+        if function == 0 { own } else { &self.tables.functions[function as usize - 1] }
+    }
+
+    /// Where the parameters come from.
+    pub fn params(&self) -> &[EntryParam] {
+        &self.lowered.params
+    }
+}
