@@ -57,7 +57,8 @@ impl Llvm {
         let bytes = bytes::encode(request);
         // SAFETY: the bytes can be read for the length of the call; the library is open and of this build's ABI.
         let answer = tier2.call(|out| unsafe { (tier2.compile)(bytes.as_ptr(), bytes.len(), out) })?;
-        let answer = bytes::decode::<CompileAnswer>(&answer).map_err(|error| CodegenError::NoTier2(error.to_string()))?;
+        let answer =
+            bytes::decode::<CompileAnswer>(&answer).map_err(|error| CodegenError::NoTier2(error.to_string()))?;
         answer.map_err(|failure| match failure {
             CompileFailure::Unsupported { what, line } => CodegenError::Unsupported { what, line },
             CompileFailure::BadRequest(what) => CodegenError::Compiler(format!("bad request: {what}")),
@@ -107,8 +108,7 @@ impl Tier2 {
         // the types of `tier2`, which the ABI version vouches for; that of the version itself never changes.
         unsafe {
             let library = Library::open(Some(path), RTLD_NOW | RTLD_LOCAL).map_err(at)?;
-            let version: Symbol<tier2::AbiVersionFn> =
-                library.get(tier2::ABI_VERSION_SYMBOL.as_bytes()).map_err(at)?;
+            let version: Symbol<tier2::AbiVersionFn> = library.get(tier2::ABI_VERSION_SYMBOL.as_bytes()).map_err(at)?;
             let version = version();
             if version != tier2::ABI_VERSION {
                 return Err(format!("{}: has ABI {version}, this build {}", path.display(), tier2::ABI_VERSION));
