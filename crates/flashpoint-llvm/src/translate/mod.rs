@@ -156,18 +156,20 @@ impl<'a> Translator<'a> {
     fn function_body(&mut self, cfg: &Cfg) -> Translated<()> {
         let order = cfg.reverse_post_order();
         for &block in order {
-            self.blocks[block.index()] = Some(self.ir.append_block(self.function));
+            let bb = self.ir.append_block(self.function);
+            self.blocks[block.index()] = Some(bb);
+            self.ir.switch_to(bb);
+            if block == self.func.entry() {
+                self.receive_params();
+                continue;
+            }
+            // Before any jump, which hands its arguments to them.
+            for &param in &self.func.blocks[block.index()].params {
+                self.values[param.index()] = Some(self.ir.phi(self.types.of(self.ty(param))));
+            }
         }
         for &block in order {
             self.ir.switch_to(self.block(block));
-            if block == self.func.entry() {
-                self.receive_params();
-            } else {
-                for &param in &self.func.blocks[block.index()].params {
-                    let phi = self.ir.phi(self.types.of(self.ty(param)));
-                    self.values[param.index()] = Some(phi);
-                }
-            }
             for &inst in &self.func.blocks[block.index()].insts {
                 let data = &self.func.insts[inst.index()];
                 self.line = data.line;
@@ -340,9 +342,7 @@ impl<'a> Translator<'a> {
         let from = self.ir.current_block();
         let params = &self.func.blocks[call.block.index()].params;
         for (param, arg) in params.iter().zip(&call.args) {
-            if let Some(phi) = self.values[param.index()] {
-                self.ir.add_incoming(phi, self.value(*arg), from);
-            }
+            self.ir.add_incoming(self.value(*param), self.value(*arg), from);
         }
         self.block(call.block)
     }
@@ -354,9 +354,7 @@ impl<'a> Translator<'a> {
             let params = &self.func.blocks[if_true.block.index()].params;
             for (param, (a, b)) in params.iter().zip(if_true.args.iter().zip(&if_false.args)) {
                 let value = self.ir.select(cond, self.value(*a), self.value(*b));
-                if let Some(phi) = self.values[param.index()] {
-                    self.ir.add_incoming(phi, value, from);
-                }
+                self.ir.add_incoming(self.value(*param), value, from);
             }
             self.ir.br(self.block(if_true.block));
             return;
