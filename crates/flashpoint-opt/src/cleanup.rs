@@ -400,7 +400,14 @@ pub fn remove_dead_code(func: &mut TypedFunction, _: &mut PassContext) -> bool {
         let mut insts = std::mem::take(&mut func.blocks[block.index()].insts);
         let n = insts.len();
         insts.retain(|inst| {
-            let data = &func.insts[inst.index()];
+            let data = &mut func.insts[inst.index()];
+            // A checked operation whose flag nobody reads is an ordinary one.
+            if let InstKind::Overflow(op, a, b) = data.kind
+                && !live[data.results[1].index()]
+            {
+                data.kind = InstKind::Binary(unchecked(op), a, b);
+                data.results.truncate(1);
+            }
             !is_removable(&data.kind) || data.results.iter().any(|v| live[v.index()])
         });
         changed |= insts.len() != n;
@@ -413,4 +420,13 @@ pub fn remove_dead_code(func: &mut TypedFunction, _: &mut PassContext) -> bool {
 
 fn is_removable(kind: &InstKind) -> bool {
     kind.is_pure() || matches!(kind, InstKind::Load { .. })
+}
+
+/// The wrapping operation behind a checked one.
+pub fn unchecked(op: OverflowOp) -> BinaryOp {
+    match op {
+        OverflowOp::SaddOverflow | OverflowOp::UaddOverflow => BinaryOp::Iadd,
+        OverflowOp::SsubOverflow | OverflowOp::UsubOverflow => BinaryOp::Isub,
+        OverflowOp::SmulOverflow | OverflowOp::UmulOverflow => BinaryOp::Imul,
+    }
 }

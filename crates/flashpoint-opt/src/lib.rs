@@ -17,5 +17,8 @@ pub mod gvn;
 pub mod rules;
 pub mod simplify;
 
+pub mod licm;
+pub mod ranges;
+
 pub use pipeline::{Pass, PassOptions, Report, TIER1, TIER2, optimize};
 pub use report::LoopReport;

@@ -41,6 +41,7 @@ macro_rules! pass {
 
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
 use crate::gvn::gvn;
+use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
 
 /// What every function goes through before tier 1: linear in its size.
@@ -50,6 +51,7 @@ pub const TIER1: &[Pass] = &[
     pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
     pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(analyze_ranges, "analyze_ranges", "remove checks that intervals prove"),
     pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
 ];
