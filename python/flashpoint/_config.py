@@ -1,10 +1,12 @@
 """Settings of the process, and how the environment sets them."""
 
+import atexit
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from . import _core
 from ._core import settings
 
 __all__ = ["config", "interpret"]
@@ -99,4 +101,11 @@ def _read_environment() -> None:
             warnings.warn(f"the environment variable {name}={text} is ignored: {error}", RuntimeWarning, stacklevel=2)
 
 
-_read_environment()
+def _start() -> None:
+    """Tells the engine where tier 2 is, and has it stop its compiles before the interpreter is taken down."""
+    _core.set_tier2_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "_tier2.so"))
+    atexit.register(_core.shut_down)
+    _read_environment()
+
+
+_start()

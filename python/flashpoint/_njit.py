@@ -123,7 +123,4 @@ def tier2_available() -> bool:
     >>> isinstance(flashpoint.tier2_available(), bool)
     True
     """
-    import os
-
-    # Only looks for the library; it is opened when it is needed, off the caller's thread.
-    return os.path.exists(os.path.join(os.path.dirname(__file__), "_tier2.so"))
+    return _core.has_tier2()

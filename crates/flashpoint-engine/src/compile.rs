@@ -149,6 +149,16 @@ impl Compiler {
         Ok(compiled)
     }
 
+    /// The compiler's own text (`"llvm"`) or the machine code's (`"asm"`) of code that was made.
+    pub fn text_of(&self, compiled: &Compiled, stage: &str) -> String {
+        let options = CompileOptions { want_asm: stage == "asm", want_ir: stage != "asm", ..CompileOptions::default() };
+        let object = self.backend(compiled.tier).and_then(|backend| backend.compile(&compiled.func, &options));
+        match object {
+            Ok(object) => if stage == "asm" { object.asm } else { object.ir }.unwrap_or_default(),
+            Err(error) => format!("{error}\n"),
+        }
+    }
+
     // ---- the queue
 
     /// Asks for code behind the program.

@@ -129,8 +129,6 @@ pub(crate) struct Left {
     pub result: u64,
     /// The exit's words.
     pub words: Vec<u64>,
-    /// Number of the code that was left.
-    pub version: u64,
     /// The tagged result, if the exit's recipe wants it: owned.
     pub result_slot: Slot,
     /// Whether the stress counter ran out: the exit says nothing about the program.
@@ -167,9 +165,8 @@ pub(crate) fn enter<H>(
         INSIDE.fetch_sub(1, Ordering::Relaxed);
         let stressed = stress != 0 && (*ctx).stress == 0;
         ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress) = saved;
-        let version = (*ctx).exit_version;
         let mut left =
-            Left { status, result: (*ctx).result, words: Vec::new(), version, result_slot: Slot::UNBOUND, stressed };
+            Left { status, result: (*ctx).result, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
         if status >= flashpoint_ir::abi::STATUS_EXIT {
             take_exit(ctx, compiled, &mut left);
         }
@@ -218,7 +215,7 @@ pub(crate) fn left_of(ctx: *mut Context, compiled: &Compiled, status: u64, stres
             (*ctx).stress = i64::MAX;
         }
         let mut left =
-            Left { status, result: 0, words: Vec::new(), version: (*ctx).exit_version, result_slot: Slot::UNBOUND, stressed };
+            Left { status, result: 0, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
         take_exit(ctx, compiled, &mut left);
         left
     }

@@ -6,31 +6,20 @@ use std::sync::atomic::{AtomicI8, AtomicU32, Ordering};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::typed::engine;
+
 static TIER: AtomicI8 = AtomicI8::new(-1);
-static DEOPT_EVERY: AtomicU32 = AtomicU32::new(0);
-static OSR_EVERY: AtomicU32 = AtomicU32::new(0);
 static N_INTERPRETING: AtomicU32 = AtomicU32::new(0);
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// What can be logged.
 const TOPICS: [&str; 3] = ["compile", "deopt", "osr"];
 
-/// The tier forced for all functions.
-pub fn tier() -> Option<u8> {
-    if N_INTERPRETING.load(Ordering::Relaxed) > 0 {
-        return Some(0);
-    }
-    u8::try_from(TIER.load(Ordering::Relaxed)).ok()
-}
-
-/// Leaves compiled code at every this many guards; 0 is off.
-pub fn deopt_every() -> u32 {
-    DEOPT_EVERY.load(Ordering::Relaxed)
-}
-
-/// Changes tier at every this many back edges; 0 is off.
-pub fn osr_every() -> u32 {
-    OSR_EVERY.load(Ordering::Relaxed)
+/// Tells the engine which tier is forced now.
+fn apply_tier() {
+    let interpreting = N_INTERPRETING.load(Ordering::Relaxed) > 0;
+    let tier = if interpreting { Some(0) } else { u8::try_from(TIER.load(Ordering::Relaxed)).ok() };
+    engine().policy.force_tier(tier);
 }
 
 /// A tier as users write it: `None`, 0, 1 or 2.
@@ -55,12 +44,14 @@ pub mod settings {
     fn set_tier(tier: &Bound<'_, PyAny>) -> PyResult<()> {
         let tier = parse_tier(tier)?;
         TIER.store(tier.map_or(-1, |tier| tier as i8), Ordering::Relaxed);
+        apply_tier();
         Ok(())
     }
 
     #[pyfunction]
     fn get_stress() -> String {
-        let switches = [("deopt", deopt_every()), ("osr", osr_every())];
+        let policy = &engine().policy;
+        let switches = [("deopt", policy.deopt_every()), ("osr", policy.osr_every())];
         let on = switches.iter().filter(|(_, every)| *every > 0).map(|(name, every)| format!("{name}:{every}"));
         on.collect::<Vec<_>>().join(",")
     }
@@ -68,22 +59,9 @@ pub mod settings {
     /// Sets switches from a text such as `deopt:3,osr:1`; the empty text switches them off.
     #[pyfunction]
     fn set_stress(text: &str) -> PyResult<()> {
-        let (mut deopt, mut osr) = (0, 0);
-        for switch in text.split(',').map(str::trim).filter(|switch| !switch.is_empty()) {
-            let (name, every) = switch.split_once(':').unwrap_or((switch, "1"));
-            let every = every.trim().parse::<u32>().ok();
-            match (name.trim(), every) {
-                ("deopt", Some(every)) => deopt = every,
-                ("osr", Some(every)) => osr = every,
-                _ => {
-                    let text = format!("stress must be like 'deopt:N,osr:N', not {switch:?}");
-                    return Err(PyValueError::new_err(text));
-                }
-            }
-        }
-        DEOPT_EVERY.store(deopt, Ordering::Relaxed);
-        OSR_EVERY.store(osr, Ordering::Relaxed);
-        Ok(())
+        engine().policy.set_stress(text).map_err(|wrong| {
+            PyValueError::new_err(format!("stress must be like 'deopt:N,osr:N', not {wrong:?}"))
+        })
     }
 
     #[pyfunction]
@@ -95,10 +73,11 @@ pub mod settings {
     #[pyfunction]
     fn set_log(text: &str) -> PyResult<()> {
         let topics: Vec<_> = text.split(',').map(str::trim).filter(|topic| !topic.is_empty()).collect();
-        if let Some(wrong) = topics.iter().find(|topic| !TOPICS.contains(topic)) {
+        if let Some(wrong) = topics.iter().find(|topic| **topic != "all" && !TOPICS.contains(topic)) {
             return Err(PyValueError::new_err(format!("log must list some of {}, not {wrong:?}", TOPICS.join(", "))));
         }
-        if let Ok(mut log) = LOG.lock() {
+        let set = flashpoint_engine::events::set(&topics.join(","));
+        if let (Ok(()), Ok(mut log)) = (set, LOG.lock()) {
             *log = topics.into_iter().map(str::to_owned).collect();
         }
         Ok(())
@@ -112,5 +91,6 @@ pub mod settings {
         } else {
             N_INTERPRETING.fetch_sub(1, Ordering::Relaxed);
         }
+        apply_tier();
     }
 }

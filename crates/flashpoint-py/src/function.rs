@@ -8,10 +8,14 @@ pub mod binding;
 pub mod object;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use flashpoint_engine::tier0;
+use flashpoint_engine::unit::UnitOptions;
 use flashpoint_ir::slot::Slot;
+use flashpoint_ir::typed::Licences;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
@@ -24,6 +28,7 @@ use crate::host::convert::box_slot;
 use crate::host::numpy::NumPy;
 use crate::report::Report;
 use crate::signature::ArgType;
+use crate::typed::{EngineUnit, engine, engine_host};
 use crate::unit::{Plain, Unit, prepare};
 
 /// Options of `njit`.
@@ -35,6 +40,13 @@ pub struct Options {
     pub fallback: bool,
     /// Types of arguments to compile for at once.
     pub signature: Option<Vec<ArgType>>,
+}
+
+impl Options {
+    fn for_unit(&self) -> UnitOptions {
+        let licences = Licences { fastmath: self.fastmath, wrap: self.overflow_wraps };
+        UnitOptions { licences, tier: self.tier, fallback: self.fallback }
+    }
 }
 
 /// What came of the function's source.
@@ -58,7 +70,7 @@ pub struct FunctionState {
 /// Calls whose argument types are noted, and how many different ones.
 const N_NOTED_CALLS: u64 = 64;
 const N_NOTED_SIGNATURES: usize = 16;
-const N_INLINE_SLOTS: usize = 16;
+const N_INLINE_SLOTS: usize = 8;
 
 /// Calls the function. Gives an owned reference, or null with an exception pending.
 ///
@@ -105,7 +117,7 @@ pub unsafe fn call(
             &mut spilled[..]
         }
     };
-    let mut host = CPythonHost::new(py, numpy);
+    let mut host = engine_host(py, numpy);
     // SAFETY: by this function's contract.
     if unsafe { bind(&unit, py_func, &mut host, arguments, slots) }.is_err() {
         if PyErr::occurred(py) {
@@ -117,7 +129,7 @@ pub unsafe fn call(
     if n_calls < N_NOTED_CALLS {
         state.note_signature(&mut host, slots);
     }
-    match tier0::call(&unit.code, &unit.data, &mut host, slots) {
+    match engine().call(&mut host, &unit.engine, slots) {
         Ok(value) => {
             if value.owns() && value.tag == flashpoint_ir::slot::Tag::Object {
                 return value.a as *mut ffi::PyObject;
@@ -160,7 +172,7 @@ impl FunctionState {
         // SAFETY: a live object, by the contract of `call`.
         let function = unsafe { Bound::from_borrowed_ptr(py, py_func) };
         let code = function.getattr(intern!(py, "__code__"))?.as_ptr();
-        let compiled = match prepare(&function)? {
+        let compiled = match prepare(&function, self.options.for_unit())? {
             Ok(unit) => Compiled::Ready(Rc::new(unit)),
             Err(plain) => Compiled::Plain(Rc::new(plain)),
         };
@@ -189,6 +201,57 @@ impl FunctionState {
             signatures.push(signature);
         }
     }
+}
+
+/// The function object's Python function, if `object` is one of ours.
+pub fn parts_of<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    object::parts(object).ok().map(|(_, py_func)| py_func)
+}
+
+/// The unit of a function object of ours, made if need be; `None` if CPython runs the function.
+pub fn unit_of_compiled<'py>(object: &Bound<'py, PyAny>) -> Option<(Arc<EngineUnit>, Bound<'py, PyAny>)> {
+    let (state, py_func) = object::parts(object).ok()?;
+    if matches!(&*state.compiled.borrow(), Compiled::Untried) {
+        state.prepare(object.py(), py_func.as_ptr()).ok()?;
+    }
+    match &*state.compiled.borrow() {
+        Compiled::Ready(unit) => Some((unit.engine.clone(), py_func)),
+        _ => None,
+    }
+}
+
+/// A Python function's unit, by the address of its code and globals.
+type InlineUnits = HashMap<usize, (Py<PyAny>, Arc<EngineUnit>)>;
+
+/// Functions kept for inlining, at most.
+const N_INLINE_UNITS: usize = 256;
+
+/// The unit of a function that may be inlined: one of ours, or a plain Python function, and its Python function.
+pub fn unit_for_inlining<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<(Arc<EngineUnit>, Bound<'py, PyAny>)>> {
+    thread_local! {
+        static UNITS: RefCell<InlineUnits> = RefCell::default();
+    }
+    if object::parts(object).is_ok() {
+        return Ok(unit_of_compiled(object));
+    }
+    if !object.is_exact_instance_of::<PyFunction>() {
+        return Ok(None);
+    }
+    let address = object.as_ptr() as usize;
+    let code = object.getattr(intern!(object.py(), "__code__"))?;
+    let known = UNITS.with_borrow(|units| units.get(&address).map(|(_, unit)| unit.clone()));
+    if let Some(unit) = known.filter(|unit| unit.function.code(object.py()).is(&code)) {
+        return Ok(Some((unit, object.clone())));
+    }
+    let Ok(unit) = prepare(object, UnitOptions::default())? else { return Ok(None) };
+    let unit = unit.engine.clone();
+    UNITS.with_borrow_mut(|units| {
+        if units.len() >= N_INLINE_UNITS {
+            units.clear();
+        }
+        units.insert(address, (object.clone().unbind(), unit.clone()));
+    });
+    Ok(Some((unit, object.clone())))
 }
 
 /// Makes a function object from a Python function (or from a function object, with other options).
@@ -238,18 +301,22 @@ mod methods {
     fn explain(function: &Bound<'_, PyAny>) -> PyResult<Report> {
         let (state, py_func) = object::parts(function)?;
         let name: String = py_func.getattr("__qualname__")?.extract()?;
-        let why_plain = match &*state.compiled.borrow() {
-            Compiled::Plain(plain) => Some((plain.reason, plain.sentence())),
-            _ => None,
-        };
-        Ok(Report {
+        let mut report = Report {
             name,
-            tier: if why_plain.is_some() { None } else { Some(0) },
+            tier: Some(0),
             n_calls: state.n_calls.get(),
             signatures: state.signatures.borrow().clone(),
-            deopts: Vec::new(),
-            reasons: why_plain.iter().map(|(reason, text)| format!("[{}] {text}", reason.code())).collect(),
-        })
+            ..Report::default()
+        };
+        match &*state.compiled.borrow() {
+            Compiled::Plain(plain) => {
+                report.tier = None;
+                report.reasons.push(format!("[{}] {}", plain.reason.code(), plain.sentence()));
+            }
+            Compiled::Ready(unit) => report.fill(&unit.engine),
+            Compiled::Untried => {}
+        }
+        Ok(report)
     }
 
     /// One stage of the function as text: "python", "ir", "llvm" or "asm".
@@ -270,8 +337,8 @@ mod methods {
         }
         let compiled = state.compiled.borrow().clone();
         match (compiled, stage) {
-            (Compiled::Ready(unit), "ir") => Ok(unit.data.generic.to_string()),
-            (Compiled::Ready(_), _) => Ok(format!("no {stage} code was made: the function runs in tier 0\n")),
+            (Compiled::Ready(unit), "ir") => Ok(unit.engine.code.generic().to_string()),
+            (Compiled::Ready(unit), _) => Ok(crate::report::stage_text(&unit.engine, stage)),
             (Compiled::Plain(plain), _) => Ok(format!("nothing was compiled: {}\n", plain.sentence())),
             (Compiled::Untried, _) => Ok(String::new()),
         }
@@ -283,6 +350,17 @@ mod methods {
         let (state, _) = object::parts(function)?;
         let counters = PyDict::new(function.py());
         counters.set_item("calls", state.n_calls.get())?;
+        let compiled = state.compiled.borrow();
+        let stats = match &*compiled {
+            Compiled::Ready(unit) => Some(&unit.engine.stats),
+            _ => None,
+        };
+        let read = |count: fn(&flashpoint_engine::unit::Stats) -> u64| stats.map_or(0, count);
+        counters.set_item("deopts", read(|s| s.deopts.load(Ordering::Relaxed)))?;
+        counters.set_item("osr_entries", read(|s| s.osr_entries.load(Ordering::Relaxed)))?;
+        counters.set_item("tier_changes_in_loop", read(|s| s.tier_changes_in_loop.load(Ordering::Relaxed)))?;
+        counters.set_item("exceptions", read(|s| s.exceptions.load(Ordering::Relaxed)))?;
+        counters.set_item("compiles", read(|s| s.compiles.load(Ordering::Relaxed)))?;
         Ok(counters)
     }
 

@@ -11,6 +11,7 @@ mod ast;
 mod source;
 
 mod host;
+mod typed;
 
 mod config;
 mod errors;
@@ -90,6 +91,54 @@ mod _core {
             Ok(node) => node.get_type().name()?.to_string(),
             Err(reason) => reason.name().to_owned(),
         })
+    }
+
+    /// Tells where tier 2's library is.
+    #[pyfunction]
+    fn set_tier2_path(path: std::path::PathBuf) {
+        typed::engine().compiler.set_llvm_path(path);
+    }
+
+    /// Whether tier 2 can be had in this build.
+    #[pyfunction]
+    fn has_tier2() -> bool {
+        typed::engine().compiler.has_tier2()
+    }
+
+    /// Stops background compiles, for the end of the process.
+    #[pyfunction]
+    fn shut_down() {
+        typed::engine().compiler.shut_down();
+    }
+
+    /// Bytes of executable memory in use.
+    #[pyfunction]
+    fn code_bytes() -> usize {
+        typed::engine().compiler.code_bytes()
+    }
+
+    /// Compiles one queued request on this thread; says whether there was one. For tests.
+    #[pyfunction]
+    fn step_compiler() -> bool {
+        typed::engine().compiler.step()
+    }
+
+    /// Number of requests that wait or are under way.
+    #[pyfunction]
+    fn n_waiting() -> usize {
+        typed::engine().compiler.n_waiting()
+    }
+
+    /// Switches the compile thread on or off. For tests.
+    #[pyfunction]
+    fn set_background(on: bool) {
+        typed::engine().policy.set_background(on);
+    }
+
+    /// Thresholds for tier 1: calls of a function, back edges of a loop. For tests.
+    #[pyfunction]
+    fn set_thresholds(calls: u32, trips: u32) {
+        typed::engine().policy.set_thresholds(calls, trips);
     }
 
     /// Defects that were planted in this build, to test the fuzzer; none in an ordinary one.

@@ -9,10 +9,11 @@ mod known;
 mod words;
 mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flashpoint_engine::host::Raised;
 use flashpoint_engine::python::Python as TypedPython;
+use flashpoint_engine::run::Engine;
 use flashpoint_engine::unit::{CodeCell, Tables, Unit};
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
@@ -25,12 +26,35 @@ use pyo3::prelude::*;
 pub use self::assume::Assumptions;
 use crate::errors::Diagnostic;
 use crate::host::CPythonHost;
+use crate::host::numpy::NumPy;
 use crate::host::stack;
 
 /// The host as the engine knows it: the token's lifetime is that of the call, which the engine never outlives.
 pub type EngineHost = CPythonHost<'static>;
 /// A unit of the engine on CPython.
 pub type EngineUnit = Unit<EngineHost>;
+
+/// The engine of the process. Its tables hold what belongs to the interpreter, so it is used only with the GIL held; the
+/// threads of its own touch none of that.
+struct GilBound(Engine<EngineHost>);
+
+// SAFETY: every use goes through `engine`, which callers reach only with the GIL held (they have a host or a token).
+unsafe impl Send for GilBound {}
+// SAFETY: as above.
+unsafe impl Sync for GilBound {}
+
+/// The engine of the process.
+pub fn engine() -> &'static Engine<EngineHost> {
+    static ENGINE: OnceLock<GilBound> = OnceLock::new();
+    &ENGINE.get_or_init(|| GilBound(Engine::new())).0
+}
+
+/// A host for the engine, for one call.
+#[inline]
+pub fn engine_host(_: Python<'_>, numpy: &'static NumPy) -> EngineHost {
+    // SAFETY: the caller's token proves that the GIL is held; the host does not outlive the call that makes it.
+    CPythonHost::new(unsafe { Python::assume_attached() }, numpy)
+}
 
 /// Stack that a compiled call may use, in bytes: more leave to tier 0, which looks at the stack itself.
 const COMPILED_FRAME: usize = 512;

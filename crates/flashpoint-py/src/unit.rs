@@ -1,8 +1,11 @@
 //! What a decorated function becomes when it is called the first time: a [`Unit`], or the reason why CPython runs it.
 
+#![allow(unsafe_code, reason = "a unit is dropped with the GIL held")]
+
 use std::sync::Arc;
 
 use flashpoint_engine::tier0::Code;
+use flashpoint_engine::unit::UnitOptions;
 use flashpoint_frontend::generic::{ModuleInfo, NotCompiled, build_generic};
 use flashpoint_ir::generic::{GenericFunction, GenericOp, Params, Span};
 use flashpoint_ir::reason::Reason;
@@ -13,15 +16,13 @@ use pyo3::types::PyString;
 
 use crate::errors::{Diagnostic, class};
 use crate::host::data::FunctionData;
+use crate::host::numpy::NumPy;
+use crate::typed::{EngineUnit, engine, engine_host};
 use crate::{ast, source};
-
-/// Back edges of a loop before tier 0 polls and asks what to do.
-const TRIPS: u32 = 1000;
 
 /// A function in generic form, ready to run.
 pub struct Unit {
-    pub code: Code,
-    pub data: FunctionData,
+    pub engine: Arc<EngineUnit>,
     pub params: Params,
     /// Names of the parameter slots, interned.
     pub param_names: Vec<Py<PyString>>,
@@ -76,7 +77,7 @@ impl Plain {
 }
 
 /// Makes the unit of `function`, a Python function object.
-pub fn prepare(function: &Bound<'_, PyAny>) -> PyResult<Result<Unit, Plain>> {
+pub fn prepare(function: &Bound<'_, PyAny>, options: UnitOptions) -> PyResult<Result<Unit, Plain>> {
     let py = function.py();
     let node = match source::locate(function)? {
         Ok(node) => node,
@@ -91,7 +92,7 @@ pub fn prepare(function: &Bound<'_, PyAny>) -> PyResult<Result<Unit, Plain>> {
     if let Some((what, span)) = own_frame_use(function, &generic)? {
         return Ok(Err(Plain { reason: Reason::NoTypedForm, what, span }));
     }
-    let code = match Code::load(Arc::clone(&generic), TRIPS) {
+    let code = match Code::load(Arc::clone(&generic), engine().policy.trips_before_tier1()) {
         Ok(code) => code,
         Err(error) => {
             let span = generic.spans.get(error.pc.0 as usize).copied().unwrap_or_default();
@@ -103,7 +104,18 @@ pub fn prepare(function: &Bound<'_, PyAny>) -> PyResult<Result<Unit, Plain>> {
         return Ok(Err(Plain { reason: Reason::CompilerFailed, what, span: Span::default() }));
     };
     let param_names = param_names(py, &generic)?;
-    Ok(Ok(Unit { params: generic.params.clone(), param_names, code, data }))
+    let engine = EngineUnit::new(Arc::new(code), data, options);
+    Ok(Ok(Unit { params: generic.params.clone(), param_names, engine }))
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        // SAFETY: dropped with the function object, so with the GIL held, be it while the interpreter is taken down.
+        let py = unsafe { Python::assume_attached() };
+        if let Ok(numpy) = NumPy::get(py) {
+            self.engine.release(&mut engine_host(py, numpy));
+        }
+    }
 }
 
 /// Whether the function looks at its own frame, which only CPython can give it: `locals()`, `eval`, ...
