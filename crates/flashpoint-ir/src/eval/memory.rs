@@ -100,7 +100,7 @@ impl Memory {
         if object.region != region {
             return Err(wild(&format!("the object is of region {:?}", object.region)));
         }
-        if at % ty.scalar_of().bytes() != 0 {
+        if !at.is_multiple_of(ty.scalar_of().bytes()) {
             return Err(wild("not aligned"));
         }
         Ok((object_idx, at))
