@@ -117,6 +117,7 @@ impl Lowering<'_> {
             Builtin::Enumerate => self.call_enumerate(args, keywords)?,
             Builtin::Zip => self.call_zip(args, keywords)?,
             Builtin::Isinstance => return untyped("isinstance()"),
+            Builtin::Host => return untyped("this function"),
             Builtin::Exception => return untyped("an exception as a value"),
             Builtin::Math(func) => self.call_math(func, args)?,
             Builtin::Cmath(func) => self.call_cmath(func, args)?,

@@ -91,8 +91,8 @@ impl Lowering<'_> {
         let same = match (&lhs.ty, &rhs.ty) {
             (PyNone, PyNone) => self.b.i1(true),
             (Bool, Bool) => self.b.icmp(IntCC::Eq, lhs.word(), rhs.word()),
-            (SlotType::Opaque | SlotType::Known(_) | SlotType::Const(..), _)
-            | (_, SlotType::Opaque | SlotType::Known(_) | SlotType::Const(..)) => {
+            (SlotType::Opaque(_) | SlotType::Number(_) | SlotType::Known(_) | SlotType::Const(..), _)
+            | (_, SlotType::Opaque(_) | SlotType::Number(_) | SlotType::Known(_) | SlotType::Const(..)) => {
                 return untyped("`is` between objects");
             }
             // Types of one value each, or of values that are never the same object.

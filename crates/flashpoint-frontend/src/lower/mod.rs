@@ -353,9 +353,10 @@ impl<'a> Lowering<'a> {
             return;
         }
         let reason = match stop {
-            Stop::Untyped(_) if self.info().leads_to_raise[self.pc.0 as usize] => Reason::Raise,
+            Stop::Untyped(_) if self.info().leads_to_raise[self.pc.idx()] => Reason::Raise,
             Stop::Untyped(what) => {
-                self.note_untyped(what, Reason::NoTypedForm);
+                let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
+                self.note_untyped(what, reason);
                 Reason::Untyped
             }
             Stop::Leave(reason) => {
@@ -367,6 +368,35 @@ impl<'a> Lowering<'a> {
         };
         let exit = self.exit_here(reason);
         self.b.exit(exit);
+    }
+
+    /// Whether the operation is about objects that typed code does not look into: containers, text, foreign objects. Those
+    /// are an error unless the user allows them; operations on numbers, arrays and functions just run in tier 0.
+    fn touches_objects(&self) -> bool {
+        let info = self.info();
+        let op = &info.generic.ops[self.pc.idx()];
+        let is_object = |slot: SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
+            SlotType::Opaque(_) | SlotType::Const(..) => true,
+            SlotType::Known(object) => {
+                matches!(self.known.get(object), Some(Known { kind: world::KnownKind::Object, .. }))
+            }
+            _ => false,
+        };
+        matches!(
+            op,
+            GenericOp::BuildList { .. }
+                | GenericOp::BuildSet { .. }
+                | GenericOp::BuildDict { .. }
+                | GenericOp::FormatValue { .. }
+                | GenericOp::BuildString { .. }
+                | GenericOp::Append { .. }
+                | GenericOp::Insert { .. }
+                | GenericOp::Import { .. }
+                | GenericOp::ImportFrom { .. }
+                | GenericOp::WithEnter { .. }
+                | GenericOp::WithExit { .. }
+                | GenericOp::StoreAttr { .. }
+        ) || op.reads().into_iter().any(is_object)
     }
 
     fn note_untyped(&mut self, what: String, reason: Reason) {
@@ -563,7 +593,7 @@ impl<'a> Lowering<'a> {
                 let (receiver, _) = val.inner().expect("a method has a receiver");
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
-            SlotType::Opaque => Recipe::Keep,
+            SlotType::Opaque(place) | SlotType::Number(place) => Recipe::Entry(SlotIdx(*place)),
         }
     }
 

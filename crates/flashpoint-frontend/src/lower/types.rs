@@ -86,8 +86,10 @@ pub enum SlotType {
     Known(u32),
     /// A method of a typed value, not yet called: the receiver and the method's name.
     Method(Box<SlotType>, String),
-    /// An object that typed code does not look into and that the generic frame keeps.
-    Opaque,
+    /// An object that typed code does not look into: what this slot of the outermost frame held at entry.
+    Opaque(u32),
+    /// A number without machine type (an integer beyond 128 bits, a half-precision scalar): what this slot held at entry.
+    Number(u32),
 }
 
 /// What keeps an array's memory alive, and what object the slot stands for.
@@ -146,7 +148,7 @@ impl SlotType {
 
     fn push_machine_types(&self, out: &mut Vec<Type>) {
         match self {
-            SlotType::Unbound | SlotType::None | SlotType::Const(..) | SlotType::Known(_) | SlotType::Opaque => {}
+            SlotType::Unbound | SlotType::None | SlotType::Const(..) | SlotType::Known(_) | SlotType::Opaque(_) | SlotType::Number(_) => {}
             SlotType::Bool => out.push(Type::I1),
             SlotType::Int => out.push(Type::I64),
             SlotType::Int128 => out.push(Type::I128),
@@ -208,7 +210,8 @@ impl SlotType {
             SlotType::Zip(..) => "zip".into(),
             SlotType::Slice(_) => "slice".into(),
             SlotType::Const(..) => "constant".into(),
-            SlotType::Known(_) | SlotType::Opaque => "object".into(),
+            SlotType::Known(_) | SlotType::Opaque(_) => "object".into(),
+            SlotType::Number(_) => "number".into(),
             SlotType::Method(_, name) => format!("method {name}"),
         }
     }

@@ -52,6 +52,8 @@ pub enum Builtin {
     Isinstance,
     /// A class of exceptions: its call makes a value to raise.
     Exception,
+    /// A function of the host without typed form, which tier 0 calls.
+    Host,
     /// A function of `math`.
     Math(MathFunc),
     /// A function of `cmath`, by name, one complex operand.

@@ -16,8 +16,16 @@ pub fn builtin_of(object: &Bound<'_, PyAny>) -> Option<Builtin> {
     if let Some(builtin) = table.get(&(object.as_ptr() as usize)) {
         return Some(*builtin);
     }
-    let class = object.cast::<PyType>().ok()?;
-    class.is_subclass_of::<PyBaseException>().ok()?.then_some(Builtin::Exception)
+    if let Ok(class) = object.cast::<PyType>()
+        && class.is_subclass_of::<PyBaseException>().ok()?
+    {
+        return Some(Builtin::Exception);
+    }
+    // Functions and types of these modules, whether of C or of Python, mean what they always mean.
+    let module: String = object.getattr("__module__").and_then(|m| m.extract()).unwrap_or_default();
+    let is_ufunc = || object.get_type().name().is_ok_and(|name| name == "ufunc");
+    let known = matches!(module.as_str(), "builtins" | "math" | "cmath" | "operator") || module.starts_with("numpy");
+    ((known && object.is_callable()) || is_ufunc()).then_some(Builtin::Host)
 }
 
 fn table(py: Python<'_>) -> PyResult<&'static HashMap<usize, Builtin>> {

@@ -30,7 +30,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
         Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
             Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-            _ => SlotType::Opaque,
+            _ => SlotType::Number(place.0),
         },
         Tag::RangeIter => {
             let step = slot.aux as i32;
@@ -38,12 +38,12 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
             let fits = range_stop(slot).is_some_and(|stop| stop.checked_add(i64::from(step)).is_some());
             match fits {
                 true => SlotType::RangeIter(if step > 0 { Direction::Up } else { Direction::Down }),
-                false => SlotType::Opaque,
+                false => SlotType::Opaque(place.0),
             }
         }
         Tag::SeqIter => match array_type(host, slot.a) {
             Some(ty) if ty.rank > 0 => SlotType::SeqIter(Box::new(SlotType::Array(ty, Owner::Entry(place.0)))),
-            _ => SlotType::Opaque,
+            _ => SlotType::Opaque(place.0),
         },
         Tag::Object => object_type(host, slot.a, place),
     }
@@ -59,7 +59,7 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
         if ffi::Py_TYPE(object) == &raw mut ffi::PyTuple_Type {
             let n = ffi::PyTuple_GET_SIZE(object);
             if n > MAX_ITEMS {
-                return SlotType::Opaque;
+                return SlotType::Opaque(place.0);
             }
             let items: Vec<SlotType> = (0..n)
                 .map(|i| match unbox_borrowed(host.numpy, ffi::PyTuple_GET_ITEM(object, i)) {
@@ -67,14 +67,18 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
                     // Arrays inside a tuple would need an owner of their own; nested tuples are looked into.
                     None => match object_type(host, ffi::PyTuple_GET_ITEM(object, i) as u64, place) {
                         inner @ SlotType::Tuple(_) => inner,
-                        _ => SlotType::Opaque,
+                        _ => SlotType::Opaque(place.0),
                     },
                 })
                 .collect();
-            return if items.contains(&SlotType::Opaque) { SlotType::Opaque } else { SlotType::Tuple(items) };
+            let opaque = items.iter().any(|item| matches!(item, SlotType::Opaque(_) | SlotType::Number(_)));
+            return if opaque { SlotType::Opaque(place.0) } else { SlotType::Tuple(items) };
+        }
+        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type {
+            return SlotType::Number(place.0);
         }
     }
-    SlotType::Opaque
+    SlotType::Opaque(place.0)
 }
 
 /// The type of an array whose elements typed code may touch.
