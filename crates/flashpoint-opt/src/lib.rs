@@ -22,6 +22,8 @@ pub mod ranges;
 pub mod licm;
 pub mod version;
 
+pub mod strips;
+
 mod bounds;
 mod counted;
 

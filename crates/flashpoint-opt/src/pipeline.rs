@@ -44,6 +44,7 @@ use crate::gvn::gvn;
 use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
+use crate::strips::strip_mine;
 use crate::version::version_loops;
 
 /// What every function goes through before tier 1: linear in its size.
@@ -82,6 +83,17 @@ pub const TIER2: &[Pass] = &[
     pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
     pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
+    pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
+    pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
+    pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
+    pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
+    pass!(licm, "licm", "move invariant code in front of loops"),
 ];
 
 /// How to run a pipeline.
