@@ -126,6 +126,8 @@ pub struct Report {
     pub passes: Vec<(&'static str, Duration, bool)>,
     /// Each loop of the result (checked versions beside a faster one apart).
     pub loops: Vec<LoopReport>,
+    /// Headers of the checked versions: loops that run only where the faster one beside them may not. They are cold.
+    pub checked_versions: Vec<flashpoint_ir::typed::Block>,
 }
 
 /// Runs a pipeline over a function.
@@ -152,6 +154,8 @@ pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
             panic!("{error}");
         }
     }
+    report.checked_versions = context.checked_versions.iter().copied().filter(|b| func.layout.contains(b)).collect();
+    report.checked_versions.sort_unstable();
     if options.report_loops {
         report.loops = report_loops(func, &context);
     }

@@ -489,6 +489,8 @@ fn wrap(
                     let same_start = emit.icmp(IntCC::Eq, read.0, written.0);
                     let same_end = emit.icmp(IntCC::Eq, read.1, written.1);
                     let moves = emit.icmp(IntCC::Ne, read.0, read.1);
+                    let is_single = emit.icmp(IntCC::Eq, first, last);
+                    let moves = emit.binary(BinaryOp::Or, moves, is_single);
                     let same = emit.binary(BinaryOp::And, same_start, same_end);
                     let same = emit.binary(BinaryOp::And, same, moves);
                     apart = emit.binary(BinaryOp::Or, apart, same);
