@@ -10,7 +10,6 @@ mod exits;
 mod lower;
 mod types;
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -143,7 +142,7 @@ impl Cranelift {
     fn compile_with(
         &self,
         state: &mut State,
-        func: &Cow<'_, TypedFunction>,
+        func: &TypedFunction,
         options: &CompileOptions,
         exit_words: u32,
         n_links: u32,

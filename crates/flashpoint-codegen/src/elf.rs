@@ -35,12 +35,12 @@ impl Object {
         for section in file.sections() {
             let section_name = section.name().map_err(bad)?;
             let object::SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
-            let is_loaded = sh_flags.0 & u64::from(elf::SHF_ALLOC.0) != 0;
+            let is_loaded = sh_flags.0 & elf::SHF_ALLOC.0 != 0;
             if !is_loaded || section_name.starts_with(".eh_frame") || section.size() == 0 {
                 continue;
             }
-            let is_writable = sh_flags.0 & u64::from(elf::SHF_WRITE.0) != 0;
-            let kind = if sh_flags.0 & u64::from(elf::SHF_EXECINSTR.0) != 0 {
+            let is_writable = sh_flags.0 & elf::SHF_WRITE.0 != 0;
+            let kind = if sh_flags.0 & elf::SHF_EXECINSTR.0 != 0 {
                 SectionKind::Text
             } else if !is_writable || section_name.starts_with(".data.rel.ro") {
                 SectionKind::Rodata

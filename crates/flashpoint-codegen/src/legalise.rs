@@ -11,7 +11,7 @@ mod int128;
 
 use std::borrow::Cow;
 
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, InstKind, Lane, OverflowOp, TypedFunction, Value};
+use flashpoint_ir::typed::{BinaryOp, ConvertOp, InstKind, Lane, OverflowOp, Type, TypedFunction, Value};
 
 use expander::Expander;
 
@@ -52,15 +52,19 @@ pub fn legalise(func: &TypedFunction, legality: Legality) -> Cow<'_, TypedFuncti
 }
 
 fn is_illegal(func: &TypedFunction, kind: &InstKind, legality: Legality) -> bool {
-    let is_i128 = |value: Value| func.value_types[value.index()].lane == Lane::I128;
+    // Vectors of i128 stay as they are, for the back end to refuse: their expansions branch.
+    let is_i128 = |value: Value| func.value_types[value.index()] == Type::I128;
     match kind {
-        InstKind::Binary(BinaryOp::SdivFloor | BinaryOp::SremFloor, ..) => true,
+        InstKind::Binary(BinaryOp::SdivFloor | BinaryOp::SremFloor, a, _) => {
+            let ty = func.value_types[a.index()];
+            ty.lane != Lane::I128 || ty.lanes == 1
+        }
         InstKind::Binary(BinaryOp::Sdiv | BinaryOp::Srem | BinaryOp::Udiv | BinaryOp::Urem, a, _) => is_i128(*a),
         InstKind::Overflow(OverflowOp::SmulOverflow | OverflowOp::UmulOverflow, a, _) => {
             is_i128(*a) && !legality.mul_overflow_i128
         }
         InstKind::Convert(ConvertOp::SintToFloat | ConvertOp::UintToFloat, a, _) => is_i128(*a),
-        InstKind::Convert(ConvertOp::FloatToSint | ConvertOp::FloatToUint, _, to) => to.lane == Lane::I128,
+        InstKind::Convert(ConvertOp::FloatToSint | ConvertOp::FloatToUint, _, to) => *to == Type::I128,
         _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! Tier 2: LLVM, in a dynamic library of its own, which is opened at the first compilation.
 //!
-//! The library's interface is `flashpoint_ir::bytes::tier2`: encoded requests in, encoded answers out. What it compiles
-//! needs no legalisation: it knows every instruction of the typed form.
+//! The library's interface is `flashpoint_ir::bytes::tier2`: encoded requests in, encoded answers out. It compiles what
+//! [`legalise`] leaves, so that `i128` is divided in the same way on both tiers.
 //! Invariants: the library's functions are called only after it has named the ABI version of this build; once opened it
 //! stays, because LLVM keeps state per thread that must be able to run its destructors.
 #![allow(unsafe_code, reason = "opens a dynamic library and calls its C functions")]
@@ -18,6 +18,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use crate::backend::{Backend, CompileOptions, check_limits, may_fail_freely};
 use crate::code_object::Object;
 use crate::error::{CodegenError, CodegenResult};
+use crate::legalise::{Legality, legalise};
 
 /// The tier-2 back end: a path, and the library there once somebody has needed it.
 #[derive(Debug)]
@@ -51,7 +52,8 @@ impl Llvm {
         self.tier2().map(|_| ())
     }
 
-    /// Compiles an arbitrary request: for widths, processors and levels that [`Backend::compile`] does not ask for.
+    /// Compiles an arbitrary request, whose function has been legalised: for widths, processors and levels that
+    /// [`Backend::compile`] does not ask for.
     pub fn compile_request(&self, request: &CompileRequest) -> CodegenResult<bytes::CompileReply> {
         let tier2 = self.tier2()?;
         let bytes = bytes::encode(request);
@@ -87,7 +89,7 @@ impl Backend for Llvm {
 
     fn compile(&self, func: &TypedFunction, options: &CompileOptions) -> CodegenResult<Object> {
         let (exit_words, n_links) = check_limits(func, options)?;
-        let mut request = CompileRequest::new(func.clone());
+        let mut request = CompileRequest::new(legalise(func, Legality::LLVM).into_owned());
         (request.want_asm, request.want_ir) = (options.want_asm, options.want_ir);
         if options.stress {
             request.stress = true;

@@ -396,12 +396,6 @@ impl Ir {
         self.val(unsafe { LLVMAddFunction(self.module, name.as_ptr(), ty.0) })
     }
 
-    /// The function is seen in this module only.
-    pub(crate) fn set_internal(&self, function: Val<'_>) {
-        // SAFETY: see the module.
-        unsafe { LLVMSetLinkage(function.0, sys::LLVMLinkage::LLVMInternalLinkage) }
-    }
-
     pub(crate) fn param(&self, function: Val<'_>, index: u32) -> Val<'_> {
         // SAFETY: see the module; the index is below the number of parameters.
         self.val(unsafe { LLVMGetParam(function.0, index) })

@@ -17,8 +17,15 @@ pub mod gvn;
 pub mod rules;
 pub mod simplify;
 
-pub mod licm;
 pub mod ranges;
+
+pub mod licm;
+pub mod version;
+
+pub mod strips;
+
+mod bounds;
+mod counted;
 
 pub use pipeline::{Pass, PassOptions, Report, TIER1, TIER2, optimize};
 pub use report::LoopReport;

@@ -41,8 +41,11 @@ macro_rules! pass {
 
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
 use crate::gvn::gvn;
+use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
+use crate::strips::strip_mine;
+use crate::version::version_loops;
 
 /// What every function goes through before tier 1: linear in its size.
 pub const TIER1: &[Pass] = &[
@@ -57,7 +60,41 @@ pub const TIER1: &[Pass] = &[
 ];
 
 /// What a hot function goes through before tier 2.
-pub const TIER2: &[Pass] = TIER1;
+pub const TIER2: &[Pass] = &[
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(simplify_cfg, "simplify_cfg", "thread jumps, merge straight lines"),
+    pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
+    pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(analyze_ranges, "analyze_ranges", "remove checks that intervals prove"),
+    pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
+    pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
+    pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
+    pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(version_loops, "version_loops", "answer guards for all iterations in front of the loop"),
+    pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
+    pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
+    pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
+    pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
+    pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
+    pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(remove_redundant_params, "remove_redundant_params", "remove parameters that always receive one value"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
+    pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
+    pass!(licm, "licm", "move invariant code in front of loops"),
+];
 
 /// How to run a pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +126,8 @@ pub struct Report {
     pub passes: Vec<(&'static str, Duration, bool)>,
     /// Each loop of the result (checked versions beside a faster one apart).
     pub loops: Vec<LoopReport>,
+    /// Headers of the checked versions: loops that run only where the faster one beside them may not. They are cold.
+    pub checked_versions: Vec<flashpoint_ir::typed::Block>,
 }
 
 /// Runs a pipeline over a function.
@@ -107,7 +146,7 @@ pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
         report.passes.push((pass.name, start.elapsed(), changed));
         if dump() {
             eprintln!("; {} after {} ({:?})", func.name, pass.name, start.elapsed());
-            eprintln!("{func:#?}");
+            eprintln!("{func}");
         }
         if options.verify
             && let Err(error) = verify_after(pass.name, func)
@@ -115,6 +154,8 @@ pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
             panic!("{error}");
         }
     }
+    report.checked_versions = context.checked_versions.iter().copied().filter(|b| func.layout.contains(b)).collect();
+    report.checked_versions.sort_unstable();
     if options.report_loops {
         report.loops = report_loops(func, &context);
     }

@@ -607,6 +607,12 @@ impl Ranges<'_> {
                     self.set_interval(results[0], interval);
                 }
             }
+            InstKind::Select(cond, a, b) if self.truth(cond).is_some() => {
+                let kept = if self.truth(cond) == Some(true) { a } else { b };
+                self.subst.replace(results[0], kept);
+                self.changed = true;
+                return;
+            }
             InstKind::Select(cond, a, b) if is_counted(self.func.value_types[a.index()]) => {
                 let mark = self.trail.len();
                 self.assume(cond, true);

@@ -15,9 +15,9 @@ pub struct Diagnostic {
     pub file: String,
     /// `__qualname__` of the function.
     pub function: String,
-    /// The construct; `line` 0 if unknown. Columns count UTF-8 bytes.
+    /// The construct. Columns count UTF-8 bytes.
     pub span: Span,
-    /// Stands under the carets.
+    /// Stands under the carets. If empty, the line is named but not shown: it may not be what it was.
     pub label: String,
 }
 
@@ -28,7 +28,11 @@ impl Diagnostic {
         let source = self.source_line(py);
         let Span { line, col, end_line, end_col } = self.span;
         let column = source.as_deref().map_or(0, |source| n_chars(source, col));
-        let _ = write!(text, "\n  --> {}:{line}:{} in `{}`", self.file, column + 1, self.function);
+        let _ = write!(text, "\n  --> {}:{line}", self.file);
+        if source.is_some() {
+            let _ = write!(text, ":{}", column + 1);
+        }
+        let _ = write!(text, " in `{}`", self.function);
         if let Some(source) = source {
             let end = if end_line == line { n_chars(&source, end_col) } else { source.chars().count() };
             let carets = "^".repeat(end.saturating_sub(column).max(1));
@@ -49,7 +53,7 @@ impl Diagnostic {
     }
 
     fn source_line(&self, py: Python<'_>) -> Option<String> {
-        if self.span.line == 0 {
+        if self.label.is_empty() {
             return None;
         }
         let linecache = py.import("linecache").ok()?;

@@ -163,19 +163,33 @@ impl<'py> Search<'py> {
         if candidates.len() == 1 {
             return Ok(candidates.pop());
         }
-        // Several on one line: the right one is the one whose code goes away when its body is replaced.
-        for candidate in candidates {
-            let body = candidate.getattr("body")?;
-            candidate.setattr("body", self.placeholder(&candidate)?)?;
-            let changed = self.compile(&tree, 0)?;
-            candidate.setattr("body", body)?;
-            if let Some(changed) = changed
-                && self.count_equal(&changed)? < n_equal
-            {
-                return Ok(Some(candidate));
+        // Several on one line: the right one is the one whose code goes away when its body is replaced ...
+        for candidate in &candidates {
+            if self.count_without(&tree, &[candidate])? < n_equal {
+                return Ok(Some(candidate.clone()));
+            }
+        }
+        // ... or, where equal code objects without columns (3.10) became one constant, any that is left alone.
+        for candidate in &candidates {
+            let others: Vec<_> = candidates.iter().filter(|other| !other.is(candidate)).collect();
+            if (1..=n_equal).contains(&self.count_without(&tree, &others)?) {
+                return Ok(Some(candidate.clone()));
             }
         }
         Ok(None)
+    }
+
+    /// How many code objects equal the function's when the bodies of `nodes` are replaced; many if that does not compile.
+    fn count_without(&self, tree: &Bound<'py, PyAny>, nodes: &[&Bound<'py, PyAny>]) -> PyResult<usize> {
+        let bodies = nodes.iter().map(|node| node.getattr("body")).collect::<PyResult<Vec<_>>>()?;
+        for node in nodes {
+            node.setattr("body", self.placeholder(node)?)?;
+        }
+        let changed = self.compile(tree, 0)?;
+        for (node, body) in nodes.iter().zip(bodies) {
+            node.setattr("body", body)?;
+        }
+        changed.map_or(Ok(usize::MAX), |changed| self.count_equal(&changed))
     }
 
     /// `compile(what, file, "exec", flags)`; `None` if it does not compile.

@@ -61,13 +61,13 @@ impl Plain {
         let py = function.py();
         let code = function.getattr(intern!(py, "__code__"))?;
         let qualname: String = function.getattr(intern!(py, "__qualname__"))?.extract()?;
+        let line = code.getattr(intern!(py, "co_firstlineno"))?.extract()?;
         let diagnostic = Diagnostic {
             reason: self.reason,
             what: format!("`{qualname}` runs in CPython, uncompiled: {}", self.sentence()),
             file: code.getattr(intern!(py, "co_filename"))?.extract()?,
             function: qualname,
-            // The line of the definition as it was; what stands there now would mislead.
-            span: Span::default(),
+            span: Span { line, ..Span::default() },
             label: String::new(),
         };
         let category = class(py, "NotCompiledWarning")?;

@@ -69,7 +69,7 @@ impl Lowering<'_, '_> {
     /// `a` if `a cc b`, else `b`.
     fn choose(&mut self, cc: ClifIntCC, a: ir::Value, b: ir::Value) -> ir::Value {
         let cond = self.b.ins().icmp(cc, a, b);
-        self.b.ins().select(cond, a, b)
+        self.select(cond, a, b)
     }
 
     /// Arithmetic on single bits, where a set bit is -1 to signed operations. A shift is by 0, a division by 1 or -1.
@@ -85,25 +85,41 @@ impl Lowering<'_, '_> {
         })
     }
 
-    pub(super) fn lower_overflow(
-        &mut self,
-        op: OverflowOp,
-        lhs: Value,
-        rhs: Value,
-    ) -> CodegenResult<(ir::Value, ir::Value)> {
-        if self.lane(lhs) == Lane::I1 {
-            return Err(CodegenError::unsupported(format!("{op:?} of i1"), self.line));
-        }
+    pub(super) fn lower_overflow(&mut self, op: OverflowOp, lhs: Value, rhs: Value) -> (ir::Value, ir::Value) {
         let (a, b) = (self.value(lhs), self.value(rhs));
+        if self.lane(lhs) == Lane::I1 {
+            return self.lower_overflow_i1(op, a, b);
+        }
         let ins = self.b.ins();
-        Ok(match op {
+        match op {
             OverflowOp::SaddOverflow => ins.sadd_overflow(a, b),
             OverflowOp::SsubOverflow => ins.ssub_overflow(a, b),
             OverflowOp::SmulOverflow => ins.smul_overflow(a, b),
             OverflowOp::UaddOverflow => ins.uadd_overflow(a, b),
             OverflowOp::UsubOverflow => ins.usub_overflow(a, b),
             OverflowOp::UmulOverflow => ins.umul_overflow(a, b),
-        })
+        }
+    }
+
+    /// Truth tables of single-bit arithmetic: the result is a bit of the operands, and so is what does not fit.
+    fn lower_overflow_i1(&mut self, op: OverflowOp, a: ir::Value, b: ir::Value) -> (ir::Value, ir::Value) {
+        let both = self.b.ins().band(a, b);
+        let differ = self.b.ins().bxor(a, b);
+        match op {
+            // -1 + -1 and 1 + 1 do not fit.
+            OverflowOp::SaddOverflow | OverflowOp::UaddOverflow => (differ, both),
+            // 0 - -1 and 0 - 1 do not fit.
+            OverflowOp::SsubOverflow | OverflowOp::UsubOverflow => {
+                let borrows = self.b.ins().band_not(b, a);
+                (differ, borrows)
+            }
+            // -1 * -1 does not fit, 1 * 1 does.
+            OverflowOp::SmulOverflow => (both, both),
+            OverflowOp::UmulOverflow => {
+                let never = self.b.ins().iconst(types::I8, 0);
+                (both, never)
+            }
+        }
     }
 
     pub(super) fn lower_icmp(&mut self, cc: IntCC, lhs: Value, rhs: Value) -> ir::Value {

@@ -89,7 +89,8 @@ impl Lowering<'_, '_> {
         }
 
         // The typed entry may be a loop header, Cranelift's may not: hence a block of its own for the parameters.
-        let mut words = self.b.block_params(prologue)[1..].to_vec().into_iter();
+        let words = self.b.block_params(prologue)[1..].to_vec();
+        let mut words = words.iter().copied();
         let mut args = Vec::new();
         for param in &self.func.blocks[order[0].index()].params {
             let word = words.next().expect("the signature has a word for each parameter");
@@ -172,6 +173,19 @@ impl Lowering<'_, '_> {
         self.b.ins().symbol_value(types::I64, global)
     }
 
+    /// `a` if `cond` is set, else `b`. An `i128` is chosen by halves: Cranelift would make a minimum or maximum of a
+    /// comparison and a choice, and has no code for those at 128 bits.
+    pub(super) fn select(&mut self, cond: ir::Value, a: ir::Value, b: ir::Value) -> ir::Value {
+        if self.b.func.dfg.value_type(a) != types::I128 {
+            return self.b.ins().select(cond, a, b);
+        }
+        let (a_low, a_high) = self.b.ins().isplit(a);
+        let (b_low, b_high) = self.b.ins().isplit(b);
+        let low = self.b.ins().select(cond, a_low, b_low);
+        let high = self.b.ins().select(cond, a_high, b_high);
+        self.b.ins().iconcat(low, high)
+    }
+
     fn define(&mut self, inst: Inst, value: ir::Value) {
         let result = self.func.insts[inst.index()].results[0];
         self.values[result.index()] = Some(value);
@@ -205,7 +219,7 @@ impl Lowering<'_, '_> {
                 self.define(inst, value);
             }
             InstKind::Overflow(op, a, b) => {
-                let (value, overflow) = self.lower_overflow(*op, *a, *b)?;
+                let (value, overflow) = self.lower_overflow(*op, *a, *b);
                 self.values[data.results[0].index()] = Some(value);
                 self.values[data.results[1].index()] = Some(overflow);
             }
@@ -219,7 +233,7 @@ impl Lowering<'_, '_> {
             }
             InstKind::Select(cond, a, b) => {
                 let (cond, a, b) = (self.value(*cond), self.value(*a), self.value(*b));
-                let value = self.b.ins().select(cond, a, b);
+                let value = self.select(cond, a, b);
                 self.define(inst, value);
             }
             InstKind::Convert(op, a, to) => {

@@ -7,6 +7,10 @@ use super::expander::Expander;
 /// Expands a division or remainder into `result`.
 pub(super) fn expand(x: &mut Expander, op: BinaryOp, a: Value, b: Value, result: Value) {
     let ty = x.ty(a);
+    if ty.lane == Lane::I1 {
+        // The only defined divisor of a single bit is 1, which to a signed division is -1, and then the dividend is 0.
+        return x.define(result, InstKind::Binary(BinaryOp::Xor, a, a));
+    }
     let is_floor = matches!(op, BinaryOp::SdivFloor | BinaryOp::SremFloor);
     if is_floor && expand_power_of_two(x, op, a, b, result) {
         return;
@@ -48,7 +52,7 @@ pub(super) fn expand(x: &mut Expander, op: BinaryOp, a: Value, b: Value, result:
 fn expand_power_of_two(x: &mut Expander, op: BinaryOp, a: Value, b: Value, result: Value) -> bool {
     let ty = x.ty(a);
     let Some(divisor) = x.constant(b) else { return false };
-    if divisor <= 0 || divisor & (divisor - 1) != 0 || ty.lane == Lane::I1 {
+    if divisor <= 0 || divisor & (divisor - 1) != 0 {
         return false;
     }
     let kind = if op == BinaryOp::SdivFloor {

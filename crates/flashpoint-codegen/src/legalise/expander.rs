@@ -85,7 +85,12 @@ impl Expander {
         self.push(kind, vec![result]);
     }
 
+    /// An integer constant, in every lane of a vector.
     pub(super) fn iconst(&mut self, ty: Type, value: i128) -> Value {
+        if ty.lanes > 1 {
+            let scalar = self.iconst(ty.scalar_of(), value);
+            return self.emit(InstKind::Splat(scalar, ty), ty);
+        }
         let result = self.emit(InstKind::Iconst { ty, value }, ty);
         self.constants.insert(result, value);
         result
@@ -106,7 +111,7 @@ impl Expander {
     }
 
     pub(super) fn icmp(&mut self, cc: IntCC, a: Value, b: Value) -> Value {
-        self.emit(InstKind::Icmp(cc, a, b), Type::I1)
+        self.emit(InstKind::Icmp(cc, a, b), self.ty(a).mask())
     }
 
     pub(super) fn icmp_const(&mut self, cc: IntCC, a: Value, b: i128) -> Value {

@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use flashpoint_codegen::{Backend, CompileOptions, Cranelift, Llvm, LoadedCode, Loader};
 use flashpoint_ir::abi::{
-    Context, EXIT_WORDS, HELPER_TABLE_WORDS, SCRATCH_WORDS, STATUS_OK, helper_index, lib_func_index,
+    Context, EXIT_WORDS, HELPER_TABLE_WORDS, SCRATCH_WORDS, STATUS_EXIT, STATUS_OK, helper_index, lib_func_index,
 };
 use flashpoint_ir::builder::Builder;
+use flashpoint_ir::eval::{EvalError, EvalValue, Evaluator, Memory, Outcome, PureEnv};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
-use flashpoint_ir::typed::{Helper, LibFunc, Type, TypedFunction, Value};
+use flashpoint_ir::testing::BUFFER_BYTES;
+use flashpoint_ir::typed::{Helper, Lane, LibFunc, Region, SnapshotId, Type, TypedFunction, Value};
 
 /// The number every test loads its code as.
 pub const VERSION: u64 = 0x1234_5678_9abc;
@@ -40,6 +42,7 @@ fn llvm() -> Option<Box<dyn Backend>> {
     match llvm.open() {
         Ok(()) => Some(Box::new(llvm)),
         Err(error) => {
+            assert!(std::env::var_os("FLASHPOINT_TIER2").is_none(), "{error}");
             eprintln!("without tier 2: {error}");
             None
         }
@@ -87,16 +90,19 @@ extern "C" fn finish_call(ctx: *mut Context, status: i64) -> i64 {
     0
 }
 
-extern "C" fn sin(x: f64) -> f64 {
-    x.sin()
+extern "C" fn int128_to_float(_ctx: *mut Context, low: i64, high: i64) -> f64 {
+    ((high as i128) << 64 | low as u64 as i128) as f64
 }
 
-extern "C" fn atan2(y: f64, x: f64) -> f64 {
-    y.atan2(x)
-}
-
-extern "C" fn exp_f32(x: f32) -> f32 {
-    x.exp()
+macro_rules! libm {
+    ($table:ident, $($func:ident($($arg:ident),*): $ty:ident = $body:expr;)*) => {
+        $({
+            extern "C" fn call($($arg: $ty),*) -> $ty {
+                $body
+            }
+            $table[lib_func_index(LibFunc::$func)] = call as *const () as usize;
+        })*
+    };
 }
 
 fn helper_table() -> &'static [usize; HELPER_TABLE_WORDS] {
@@ -108,9 +114,16 @@ fn helper_table() -> &'static [usize; HELPER_TABLE_WORDS] {
         table[helper_index(Helper::FloatPow)] = float_pow as *const () as usize;
         table[helper_index(Helper::RoundDigits)] = round_digits as *const () as usize;
         table[helper_index(Helper::FinishCall)] = finish_call as *const () as usize;
-        table[lib_func_index(LibFunc::Sin)] = sin as *const () as usize;
-        table[lib_func_index(LibFunc::Atan2)] = atan2 as *const () as usize;
-        table[lib_func_index(LibFunc::ExpF32)] = exp_f32 as *const () as usize;
+        table[helper_index(Helper::Int128ToFloat)] = int128_to_float as *const () as usize;
+        libm! { table,
+            Sin(x): f64 = x.sin();
+            Exp(x): f64 = x.exp();
+            Atan2(y, x): f64 = y.atan2(x);
+            Fmod(x, y): f64 = x % y;
+            Fma(x, y, z): f64 = x.mul_add(y, z);
+            ExpF32(x): f32 = x.exp();
+            FmodF32(x, y): f32 = x % y;
+        }
         table
     })
 }
@@ -186,31 +199,6 @@ pub fn straight_line(name: &str, params: &[Type], body: impl FnOnce(&mut Builder
     b.func
 }
 
-/// A function of one block that stores its results, of any types, through its first parameter, 16 bytes each.
-pub fn storing(name: &str, params: &[Type], body: impl FnOnce(&mut Builder, &[Value]) -> Vec<Value>) -> TypedFunction {
-    use flashpoint_ir::typed::Region;
-    let mut b = Builder::new(name);
-    let block = b.create_block();
-    let out = b.append_param(block, Type::PTR);
-    let params: Vec<Value> = params.iter().map(|ty| b.append_param(block, *ty)).collect();
-    b.switch_to(block);
-    for (idx, value) in body(&mut b, &params).into_iter().enumerate() {
-        b.store(value, out, idx as i32 * 16, Region::Array);
-    }
-    b.ret(None);
-    b.func
-}
-
-/// Calls a function made by [`storing`].
-pub fn run_storing<const N: usize>(code: &LoadedCode, args: &[u64]) -> [u128; N] {
-    let mut out = [0u128; N];
-    let mut words = vec![out.as_mut_ptr().expose_provenance() as u64];
-    words.extend(args);
-    // `out` is written behind the compiler's back, through its exposed address.
-    assert_eq!(Machine::new().call(code, &words), STATUS_OK);
-    out
-}
-
 /// The two words of a 128-bit integer.
 pub fn words(value: i128) -> [u64; 2] {
     [value as u64, (value >> 64) as u64]
@@ -228,4 +216,166 @@ pub fn resume(recipes: Vec<Recipe>) -> Snapshot {
 
 fn slot(idx: usize) -> flashpoint_ir::generic::SlotIdx {
     flashpoint_ir::generic::SlotIdx(idx as u32)
+}
+
+/// The memory behind each `ptr` parameter, at the start of a run.
+pub fn buffer() -> Vec<u8> {
+    (0..BUFFER_BYTES as u8).collect()
+}
+
+/// What a run left: how it ended, and the buffers.
+pub type Observed = (Outcome, Vec<Vec<u8>>);
+
+/// Runs `func` on the reference evaluator.
+pub fn evaluate(func: &TypedFunction, args: &[Vec<u64>]) -> Result<Observed, EvalError> {
+    let mut memory = Memory::new();
+    let mut buffers = Vec::new();
+    let types = param_types(func);
+    let values: Vec<EvalValue> = types
+        .iter()
+        .zip(args)
+        .map(|(ty, words)| {
+            if *ty != Type::PTR {
+                return EvalValue::from_words(*ty, words);
+            }
+            buffers.push(memory.add(Region::Array, buffer()));
+            EvalValue::ptr(buffers[buffers.len() - 1])
+        })
+        .collect();
+    let mut outcome = Evaluator::default().run(func, &values, &mut memory, &mut PureEnv)?;
+    let bases: Vec<u64> = buffers.clone();
+    relocate(&mut outcome, &bases);
+    Ok((outcome, buffers.iter().map(|address| memory.bytes(*address).to_vec()).collect()))
+}
+
+/// Runs compiled code of `func`.
+pub fn observe(code: &LoadedCode, func: &TypedFunction, args: &[Vec<u64>]) -> Observed {
+    let mut words = Vec::new();
+    let mut buffers: Vec<Box<Aligned>> = Vec::new();
+    let mut bases = Vec::new();
+    for (ty, arg) in param_types(func).iter().zip(args) {
+        if *ty == Type::PTR {
+            let mut memory = Box::new(Aligned([0; BUFFER_BYTES]));
+            memory.0.copy_from_slice(&buffer());
+            bases.push(memory.0.as_mut_ptr().expose_provenance() as u64);
+            words.push(bases[bases.len() - 1]);
+            buffers.push(memory);
+        } else {
+            words.extend(arg);
+        }
+    }
+    let mut machine = Machine::new();
+    let status = machine.call(code, &words);
+    let mut outcome = if status == STATUS_OK {
+        Outcome::Returned(func.result.map(|ty| EvalValue::from_words(ty, &[machine.ctx.result])))
+    } else {
+        assert!(status >= STATUS_EXIT, "status {status}");
+        assert_eq!(machine.ctx.exit_version, VERSION);
+        let number = SnapshotId((status - STATUS_EXIT) as u32);
+        let mut at = 0;
+        let mut values = Vec::new();
+        for value in func.snapshots[number.index()].values() {
+            let ty = func.value_types[value.index()];
+            let n_words = ty.exit_words();
+            values.push(EvalValue::from_words(ty, &machine.exits[at..at + n_words]));
+            // Words are zero-extended.
+            assert_eq!(values[values.len() - 1].words(), &machine.exits[at..at + n_words], "{ty} in {number}");
+            at += n_words;
+        }
+        Outcome::Exit { number, values }
+    };
+    relocate(&mut outcome, &bases);
+    (outcome, buffers.iter().map(|memory| memory.0.to_vec()).collect())
+}
+
+#[repr(align(64))]
+struct Aligned([u8; BUFFER_BYTES]);
+
+/// Makes addresses comparable: each becomes its distance from the buffer it points into.
+fn relocate(outcome: &mut Outcome, bases: &[u64]) {
+    let Outcome::Exit { values, .. } = outcome else { return };
+    for value in values.iter_mut().filter(|value| value.ty() == Type::PTR) {
+        let address = value.bits() as u64;
+        if let Some(base) = bases.iter().rev().find(|base| (**base..**base + 4096).contains(&address)) {
+            *value = EvalValue::ptr(address - base);
+        }
+    }
+}
+
+/// The types of a function's parameters.
+pub fn param_types(func: &TypedFunction) -> Vec<Type> {
+    func.blocks[func.layout[0].index()].params.iter().map(|v| func.value_types[v.index()]).collect()
+}
+
+/// Whether two observations agree, bit for bit but for the bits of NaNs.
+pub fn agree(a: &Observed, b: &Observed) -> bool {
+    // Buffers may hold NaNs: compare as the generator lays them out, integers, then `f64`, then `f32`.
+    let same_bytes = |a: &[u8], b: &[u8]| {
+        let f64s = |bytes: &[u8]| [32, 40].map(|at| f64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()));
+        let f32s = |bytes: &[u8]| [48, 52, 56, 60].map(|at| f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()));
+        a[..32] == b[..32]
+            && f64s(a).iter().zip(f64s(b)).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+            && f32s(a).iter().zip(f32s(b)).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+    };
+    a.0.agrees_with(&b.0) && a.1.len() == b.1.len() && a.1.iter().zip(&b.1).all(|(a, b)| same_bytes(a, b))
+}
+
+/// Compiles `func` on every back end and compares each with the evaluator on all of `inputs`, which are bits, one per
+/// parameter. Inputs for which the function is undefined are skipped; returns how many were not.
+pub fn check(func: &TypedFunction, inputs: impl Iterator<Item = Vec<u128>>) -> usize {
+    flashpoint_ir::verify::verify(func).unwrap_or_else(|error| panic!("{error:?}\n{func}"));
+    let codes: Vec<_> = backends().iter().map(|backend| (backend.name(), load(&**backend, func))).collect();
+    let types = param_types(func);
+    let mut n_defined = 0;
+    for bits in inputs {
+        let args: Vec<Vec<u64>> =
+            types.iter().zip(&bits).map(|(ty, bits)| EvalValue::new(*ty, *bits).words()).collect();
+        let expected = match evaluate(func, &args) {
+            Ok(expected) => expected,
+            Err(EvalError::Undefined { .. }) => continue,
+            Err(error) => panic!("{error}\n{func}"),
+        };
+        n_defined += 1;
+        for (name, code) in &codes {
+            let found = observe(code, func, &args);
+            assert!(
+                agree(&expected, &found),
+                "{name} on {args:x?}\nexpected {} {:?}\nfound    {} {:?}\n{func}",
+                expected.0,
+                expected.1,
+                found.0,
+                found.1
+            );
+        }
+    }
+    n_defined
+}
+
+/// A recipe that stores a value of any scalar type.
+pub fn recipe(ty: Type, value: Value) -> Recipe {
+    use flashpoint_ir::dtype::DType;
+    match ty.lane {
+        Lane::I1 => Recipe::Bool(value),
+        Lane::I8 => Recipe::Numpy(DType::I8, value, None),
+        Lane::I16 => Recipe::Numpy(DType::I16, value, None),
+        Lane::I32 => Recipe::Numpy(DType::I32, value, None),
+        Lane::I64 => Recipe::Int(value),
+        Lane::I128 => Recipe::Int128(value),
+        Lane::F32 => Recipe::Numpy(DType::F32, value, None),
+        Lane::F64 => Recipe::Float(value),
+        Lane::Ptr => Recipe::Borrowed(value),
+    }
+}
+
+/// A function of one block that leaves by an exit with all values that `body` returns, of any types.
+pub fn exiting(name: &str, params: &[Type], body: impl FnOnce(&mut Builder, &[Value]) -> Vec<Value>) -> TypedFunction {
+    let mut b = Builder::new(name);
+    let block = b.create_block();
+    let params: Vec<Value> = params.iter().map(|ty| b.append_param(block, *ty)).collect();
+    b.switch_to(block);
+    let values = body(&mut b, &params);
+    let recipes = values.into_iter().map(|value| recipe(b.ty(value), value)).collect();
+    let exit = b.snapshot(resume(recipes));
+    b.exit(exit);
+    b.func
 }

@@ -29,7 +29,8 @@ fn every_file_keeps_its_claims() {
             }
         }
     }
-    println!("{} files; {all_skipped} runs have no machine code", files.len());
+    let names: Vec<&str> = flashpoint_filetests::backends().iter().map(|backend| backend.name()).collect();
+    println!("{} files on {}; {all_skipped} runs have no machine code", files.len(), names.join(" and "));
     assert!(failures.is_empty(), "{} of {} files fail:\n{}", failures.len(), files.len(), failures.join("\n"));
 }
 

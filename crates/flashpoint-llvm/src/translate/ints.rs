@@ -20,7 +20,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    pub(super) fn int_binary(&mut self, op: BinaryOp, lhs: Value, rhs: Value) -> Translated<Val<'a>> {
+    pub(super) fn int_binary(&self, op: BinaryOp, lhs: Value, rhs: Value) -> Translated<Val<'a>> {
         let ir = self.ir;
         let (a, b) = (self.value(lhs), self.value(rhs));
         let intrinsic = |name: &str| ir.intrinsic(name, &[ir.type_of(a)], &[a, b]);
@@ -38,56 +38,15 @@ impl<'a> Translator<'a> {
             BinaryOp::Smax => intrinsic("llvm.smax"),
             BinaryOp::Umin => intrinsic("llvm.umin"),
             BinaryOp::Umax => intrinsic("llvm.umax"),
-            BinaryOp::SdivFloor | BinaryOp::SremFloor if self.shift_for(rhs).is_some() => {
-                let shift = self.shift_for(rhs).expect("just asked");
-                let ty = ir.type_of(a);
-                match op {
-                    BinaryOp::SdivFloor => ir.ashr(a, ir.int_like(ty, shift.into())),
-                    _ => ir.and(a, ir.int_like(ty, (1i128 << shift) - 1)),
-                }
-            }
-            BinaryOp::Sdiv | BinaryOp::Srem | BinaryOp::Udiv | BinaryOp::Urem | BinaryOp::SdivFloor | BinaryOp::SremFloor
-                if self.ty(lhs).lane == Lane::I128 =>
-            {
-                if self.ty(lhs).lanes != 1 {
-                    return Err(self.unsupported("a division of vectors of i128"));
-                }
-                self.wide_division(op, a, b)
-            }
-            BinaryOp::Sdiv => ir.sdiv(a, b),
-            BinaryOp::Srem => ir.srem(a, b),
-            BinaryOp::Udiv => ir.udiv(a, b),
-            BinaryOp::Urem => ir.urem(a, b),
-            BinaryOp::SdivFloor => self.floor_quotient(ir.sdiv(a, b), ir.srem(a, b), b),
-            BinaryOp::SremFloor => self.floor_remainder(ir.srem(a, b), b),
-            _ => unreachable!("{op:?} is a float operation"),
+            // LLVM would call the compiler's library for the division of `i128`.
+            BinaryOp::Sdiv | BinaryOp::Srem | BinaryOp::Udiv | BinaryOp::Urem if self.ty(lhs).lane != Lane::I128 => match op {
+                BinaryOp::Sdiv => ir.sdiv(a, b),
+                BinaryOp::Srem => ir.srem(a, b),
+                BinaryOp::Udiv => ir.udiv(a, b),
+                _ => ir.urem(a, b),
+            },
+            _ => return Err(self.unsupported(format!("{op:?} of {}, which is to be legalised", self.ty(lhs)))),
         })
-    }
-
-    /// The binary logarithm of a divisor that is a power of two known now.
-    fn shift_for(&self, divisor: Value) -> Option<u32> {
-        let value = *self.constants.get(&divisor)?;
-        (value > 0 && value & (value - 1) == 0 && self.ty(divisor).lane != Lane::I1).then(|| value.trailing_zeros())
-    }
-
-    /// Whether truncation rounded up: the remainder is not zero and has not the divisor's sign.
-    fn rounded_up(&self, rem: Val<'a>, b: Val<'a>) -> Val<'a> {
-        let ir = self.ir;
-        let zero = ir.int_like(ir.type_of(rem), 0);
-        let inexact = ir.icmp(IntPredicate::LLVMIntNE, rem, zero);
-        let signs_differ = ir.icmp(IntPredicate::LLVMIntSLT, ir.xor(rem, b), zero);
-        ir.and(inexact, signs_differ)
-    }
-
-    pub(super) fn floor_quotient(&self, quotient: Val<'a>, rem: Val<'a>, b: Val<'a>) -> Val<'a> {
-        let up = self.rounded_up(rem, b);
-        self.ir.add(quotient, self.ir.sext(up, self.ir.type_of(quotient)))
-    }
-
-    pub(super) fn floor_remainder(&self, rem: Val<'a>, b: Val<'a>) -> Val<'a> {
-        let up = self.rounded_up(rem, b);
-        let zero = self.ir.int_like(self.ir.type_of(rem), 0);
-        self.ir.add(rem, self.ir.select(up, b, zero))
     }
 
     /// The wrapped value, and whether it wrapped. Where LLVM is to vectorise, additions are written so that it can: it
@@ -131,12 +90,15 @@ impl<'a> Translator<'a> {
         (ir.extract_value(pair, 0), ir.extract_value(pair, 1))
     }
 
-    pub(super) fn convert(&self, op: ConvertOp, value: Value, to: Type) -> Val<'a> {
+    pub(super) fn convert(&self, op: ConvertOp, value: Value, to: Type) -> Translated<Val<'a>> {
         let ir = self.ir;
         let from = self.ty(value);
         let a = self.value(value);
         let ty = self.types.of(to);
-        match op {
+        if (from.is_float() || to.is_float()) && (from.lane == Lane::I128 || to.lane == Lane::I128) {
+            return Err(self.unsupported(format!("{op:?} of {from} to {to}, which is to be legalised")));
+        }
+        Ok(match op {
             ConvertOp::Sext => ir.sext(a, ty),
             ConvertOp::Zext => ir.zext(a, ty),
             ConvertOp::Trunc => ir.trunc(a, ty),
@@ -152,7 +114,7 @@ impl<'a> Translator<'a> {
                 (_, Lane::Ptr) => ir.int_to_ptr(a, ty),
                 _ => ir.bit_cast(a, ty),
             },
-        }
+        })
     }
 
     /// Truncates; the minimum of the type where the result does not fit. One comparison decides: `-MIN` is a power of two,

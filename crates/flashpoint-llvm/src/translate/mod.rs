@@ -1,8 +1,9 @@
 //! Typed function → LLVM IR: the inner function and its entry wrapper, in one module.
 //!
-//! Reading order: this file (blocks, constants, control flow), [`ints`] and [`wide`], [`floats`], [`memory`], [`calls`],
+//! Reading order: this file (blocks, constants, control flow), [`ints`], [`floats`], [`memory`], [`calls`],
 //! [`exits`], [`entry`].
-//! Invariants: the function has been verified; every value is translated before its uses, because blocks come in reverse
+//! Invariants: the function has been verified, and legalised by `flashpoint-codegen` (floor division, division of `i128`
+//! and its conversion from and to floats are refused: one expansion serves all back ends); every value is translated before its uses, because blocks come in reverse
 //! post-order; no instruction traps, has a poison result or promises more (`nsw`, `nnan` …) than the typed form says.
 
 mod calls;
@@ -11,9 +12,6 @@ mod exits;
 mod floats;
 mod ints;
 mod memory;
-mod wide;
-
-use std::collections::HashMap;
 
 use flashpoint_ir::analysis::{Cfg, DomTree, LoopForest};
 use flashpoint_ir::bytes::{CompileFailure, CompileRequest, VERSION_SYMBOL};
@@ -26,7 +24,7 @@ use memory::Tags;
 /// What translating gives.
 type Translated<T> = Result<T, CompileFailure>;
 
-/// Adds the functions of `request` to the module. `vector_bits` is the preferred width of vectors, 0 for LLVM's choice.
+/// Adds the functions of `request` to the module.
 pub(crate) fn translate(ir: &Ir, request: &CompileRequest) -> Translated<()> {
     let func = &request.function;
     if let Some(result) = func.result
@@ -58,11 +56,9 @@ pub(crate) fn translate(ir: &Ir, request: &CompileRequest) -> Translated<()> {
         ctx: ir.param(inner, 0),
         blocks: vec![None; func.blocks.len()],
         values: vec![None; func.value_types.len()],
-        constants: HashMap::new(),
         in_clean_loop: clean_blocks(func, &cfg),
         exits: vec![None; func.snapshots.len()],
         links: None,
-        divide: None,
         line: 0,
     };
     translator.function_body(&cfg)?;
@@ -144,11 +140,9 @@ struct Translator<'a> {
     ctx: Val<'a>,
     blocks: Vec<Option<Bb<'a>>>,
     values: Vec<Option<Val<'a>>>,
-    constants: HashMap<Value, i128>,
     in_clean_loop: Vec<bool>,
     exits: Vec<Option<Bb<'a>>>,
     links: Option<Val<'a>>,
-    divide: Option<Val<'a>>,
     line: u32,
 }
 
@@ -242,10 +236,7 @@ impl<'a> Translator<'a> {
 
     fn instruction(&mut self, block: Block, data: &'a InstData) -> Translated<()> {
         let value = match &data.kind {
-            InstKind::Iconst { ty, value } => {
-                self.constants.insert(data.results[0], *value);
-                self.int_constant(*ty, *value)
-            }
+            InstKind::Iconst { ty, value } => self.int_constant(*ty, *value),
             InstKind::Fconst { ty, bits } => {
                 let word = self.ir.int(self.ir.int_ty(ty.lane_bits()), i128::from(*bits));
                 self.ir.const_bit_cast(word, self.types.of(*ty))
@@ -263,7 +254,7 @@ impl<'a> Translator<'a> {
             InstKind::Icmp(cc, a, b) => self.ir.icmp(ints::predicate(*cc), self.value(*a), self.value(*b)),
             InstKind::Fcmp(cc, a, b) => self.float_compare(*cc, self.value(*a), self.value(*b)),
             InstKind::Select(cond, a, b) => self.ir.select(self.value(*cond), self.value(*a), self.value(*b)),
-            InstKind::Convert(op, a, to) => self.convert(*op, *a, *to),
+            InstKind::Convert(op, a, to) => self.convert(*op, *a, *to)?,
             InstKind::Splat(a, to) => self.splat(self.value(*a), *to),
             InstKind::ExtractLane(a, lane) => {
                 self.ir.extract_element(self.value(*a), self.ir.int(self.types.i32, (*lane).into()))

@@ -1,0 +1,760 @@
+//! Strip-mining: polls leave innermost loops, and guards on data are answered strip by strip.
+//!
+//! An innermost counted loop is wrapped in a loop over strips. Between strips stands the poll, whose exit names the state at
+//! the header. If the guards that are left can be implied by bounds of what the strip reads and of how much each variable
+//! can grow in one strip, then
+//! 1. a *check loop* runs over the strip and only combines the magnitudes of what is read (no store, so nothing is visible),
+//! 2. the bounds decide ([`crate::bounds`]), together with a test that no store of the strip overlaps what was read,
+//! 3. and the strip runs without guards; if the bounds do not suffice, the checked version finishes the loop instead.
+//!
+//! So exits stay exact and sums wrap nowhere, while the loop that runs is one a back end vectorises.
+//! A load from an address that does not change is made once per strip, if no store of the strip can hit it; strips are cut
+//! short where a store would.
+//!
+//! Invariants:
+//! - The strip's own header instructions are pure; they are repeated in the strip loop's header.
+//! - What the check loop reads, the strip reads too, in every iteration; so it reads nothing that was not guarded.
+//! - A load and a store that overlap are the same address in the same iteration, the load first.
+//!
+//! Does not know about: vectors, Python.
+
+use std::collections::HashMap;
+
+use flashpoint_ir::analysis::{Loop, LoopIdx};
+use flashpoint_ir::reason::Reason;
+use flashpoint_ir::typed::*;
+
+use crate::bounds::{Bounds, Strip};
+use crate::counted::{Counter, Shape, counter, step_of};
+use crate::edit::{
+    Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets, terminate,
+    terminator, terminator_mut, visit_snapshot, visit_uses,
+};
+use crate::licm::{is_total, normalize_loops};
+use crate::pipeline::PassContext;
+use crate::version::drop_guards;
+
+/// Iterations of a strip without a check loop: short enough for a poll every few milliseconds at worst.
+const LONG_STRIP: i128 = 1 << 14;
+/// Iterations of a strip with a check loop: what it reads should still be in the first-level cache for the second pass.
+const CHECKED_STRIP: i128 = 1 << 10;
+/// Loads that a check loop may read.
+const MAX_CHECKED_LOADS: usize = 6;
+
+/// Takes polls, and guards on data where that makes the loop clean, out of innermost loops.
+pub fn strip_mine(func: &mut TypedFunction, context: &mut PassContext) -> bool {
+    let mut changed = normalize_loops(func, context);
+    let mut done: Vec<Block> = Vec::new();
+    loop {
+        let shape = Shape::of(func);
+        let next = shape.forest.loops().iter().position(|info| {
+            info.is_innermost() && !done.contains(&info.header) && !context.checked_versions.contains(&info.header)
+        });
+        let Some(next) = next else { break };
+        done.push(shape.forest.loops()[next].header);
+        if let Some(strip_loop) = strip_loop(func, context, &shape, LoopIdx(next)) {
+            done.extend(strip_loop);
+            changed = true;
+            normalize_loops(func, context);
+        }
+    }
+    changed
+}
+
+/// A load whose values a check loop bounds.
+struct CheckedLoad {
+    result: Value,
+    addr: Value,
+    offset: i32,
+    ty: Type,
+}
+
+/// Wraps one loop; the headers of the new loops.
+fn strip_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Shape, root: LoopIdx) -> Option<Vec<Block>> {
+    let info = shape.forest.get(root);
+    let counter = counter(func, shape, info)?;
+    let preheader = info.preheader(&shape.cfg)?;
+    let is_pure_header = func.blocks[info.header.index()].insts.iter().all(|inst| {
+        let kind = &func.insts[inst.index()].kind;
+        kind.is_pure() || kind.is_terminator()
+    });
+    if !is_pure_header {
+        return None;
+    }
+    let poll = poll_at_header(func, info);
+    let has_poll = info.blocks.iter().any(|b| {
+        func.blocks[b.index()].insts.iter().any(|inst| matches!(func.insts[inst.index()].kind, InstKind::Poll(_)))
+    });
+    if has_poll && poll.is_none() {
+        return None;
+    }
+    let plan = Plan::of(func, shape, root, &counter);
+    if !has_poll && plan.is_none() {
+        return None;
+    }
+    Some(wrap(func, context, shape, root, preheader, counter, poll, plan))
+}
+
+/// The exit of the polls, as (snapshot, the header parameter that each of its values is); values defined outside stay.
+fn poll_at_header(func: &TypedFunction, info: &Loop) -> Option<(SnapshotId, Vec<Option<usize>>)> {
+    let mut polls: Vec<(SnapshotId, &[Value])> = Vec::new();
+    for &latch in &info.latches {
+        let exit = func.blocks[latch.index()].insts.iter().rev().find_map(|inst| match func.insts[inst.index()].kind {
+            InstKind::Poll(exit) => Some(exit),
+            _ => None,
+        })?;
+        for call in targets(terminator(func, latch)).filter(|call| call.block == info.header) {
+            polls.push((exit, &call.args));
+        }
+    }
+    let values_of = |exit: SnapshotId| {
+        let mut values = Vec::new();
+        visit_snapshot(&func.snapshots[exit.index()], &mut |v| values.push(v));
+        values
+    };
+    let (first, _) = *polls.first()?;
+    let shape_of = |exit: SnapshotId| {
+        let mut snapshot = func.snapshots[exit.index()].clone();
+        snapshot.for_each_value_mut(&mut |v| *v = Value(0));
+        snapshot
+    };
+    let all: Vec<Vec<Value>> = polls.iter().map(|(exit, _)| values_of(*exit)).collect();
+    if polls.iter().any(|(exit, _)| shape_of(*exit) != shape_of(first)) {
+        return None;
+    }
+    let inside: Vec<Value> = info
+        .blocks
+        .iter()
+        .flat_map(|b| {
+            let data = &func.blocks[b.index()];
+            data.params.iter().copied().chain(data.insts.iter().flat_map(|i| func.insts[i.index()].results.clone()))
+        })
+        .collect();
+    let n_params = func.blocks[info.header.index()].params.len();
+    let mut params = Vec::new();
+    for j in 0..all[0].len() {
+        let param = (0..n_params).find(|k| polls.iter().zip(&all).all(|((_, args), values)| args[*k] == values[j]));
+        let same_outside = all.iter().all(|values| values[j] == all[0][j]) && !inside.contains(&all[0][j]);
+        if param.is_none() && !same_outside {
+            return None;
+        }
+        params.push(param);
+    }
+    Some((first, params))
+}
+
+/// How the guards of a loop are answered per strip.
+struct Plan {
+    guards: Vec<Inst>,
+    loads: Vec<CheckedLoad>,
+    stores: Vec<(Block, Inst)>,
+    /// Loads from addresses that do not change: made once per strip.
+    fixed: Vec<(Inst, Value)>,
+}
+
+impl Plan {
+    /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
+    fn of(func: &mut TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter) -> Option<Plan> {
+        let info = shape.forest.get(root);
+        // Only the header leaves: what a strip reads in its last iteration is then read in all.
+        if info.exits.len() != 1 {
+            return None;
+        }
+        let mut guards = Vec::new();
+        let mut stores = Vec::new();
+        let mut fixed = Vec::new();
+        for &block in &info.blocks {
+            for &inst in &func.blocks[block.index()].insts {
+                match &func.insts[inst.index()].kind {
+                    // What is read may rely on these.
+                    InstKind::Guard(_, exit) if !is_about_numbers(func.snapshots[exit.index()].reason) => return None,
+                    InstKind::Guard(cond, _) => guards.push((block, inst, *cond)),
+                    InstKind::Store { region: Region::Array, .. } => stores.push((block, inst)),
+                    InstKind::Store { .. } | InstKind::Libm(..) | InstKind::CallHelper(..) | InstKind::CallUnit(..) => {
+                        return None;
+                    }
+                    InstKind::Load { region: Region::Array, addr, .. }
+                        if !shape.is_inside(info, *addr) && runs_always(shape, info, block) =>
+                    {
+                        fixed.push((inst, func.insts[inst.index()].results[0]));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if !is_vectorisable(func, shape, info, counter) {
+            return None;
+        }
+        if guards.is_empty() {
+            // Nothing to answer; strips may still be cut where a store would hit a fixed load.
+            let useful = !fixed.is_empty() && !stores.is_empty();
+            let plan = Plan { guards: vec![], loads: vec![], stores, fixed };
+            return (useful && plan.strides_known(func, shape, info, counter)).then_some(plan);
+        }
+        // Ask with placeholders until no more loads are wanted.
+        let preheader = info.preheader(&shape.cfg)?;
+        let mut known: HashMap<Value, (Value, Value)> = HashMap::new();
+        let mut defs = shape.defs.clone();
+        let mut emit = Emitter::new(func, &mut defs, preheader, 0);
+        let placeholder = emit.iconst(Type::I64, 0);
+        let starts: HashMap<Value, Value> = emit.func.blocks[info.header.index()]
+            .params
+            .iter()
+            .zip(&targets(terminator(emit.func, preheader)).next()?.args)
+            .map(|(param, arg)| (*param, *arg))
+            .collect();
+        loop {
+            let strip = Strip {
+                counter: Some((counter.first, counter.limit)),
+                max_trips: CHECKED_STRIP,
+                starts: starts.clone(),
+                loads: known.clone(),
+            };
+            let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
+            let proved = guards.iter().filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some()).count();
+            let wanted: Vec<Value> = bounds.wanted_loads.iter().copied().filter(|v| !known.contains_key(v)).collect();
+            if proved == guards.len() {
+                break;
+            }
+            if wanted.is_empty() || known.len() + wanted.len() > 2 * MAX_CHECKED_LOADS {
+                return None;
+            }
+            known.extend(wanted.into_iter().map(|v| (v, (placeholder, placeholder))));
+        }
+        let mut loads = Vec::new();
+        for block in &info.blocks {
+            for inst in &func.blocks[block.index()].insts {
+                let data = &func.insts[inst.index()];
+                let InstKind::Load { ty, addr, offset, .. } = data.kind else { continue };
+                if !known.contains_key(&data.results[0]) {
+                    continue;
+                }
+                if !runs_always(shape, info, *block) || !is_linear(func, shape, info, counter, addr) {
+                    return None;
+                }
+                loads.push(CheckedLoad { result: data.results[0], addr, offset, ty });
+            }
+        }
+        let guards = guards.into_iter().map(|(_, inst, _)| inst).collect();
+        let plan = Plan { guards, loads, stores, fixed };
+        (plan.loads.len() <= MAX_CHECKED_LOADS && plan.strides_known(func, shape, info, counter)).then_some(plan)
+    }
+
+    /// Whether the addresses of all stores, and of all checked loads, move by constants.
+    fn strides_known(&self, func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter) -> bool {
+        self.stores.iter().all(|(_, inst)| match func.insts[inst.index()].kind {
+            InstKind::Store { addr, .. } => is_linear(func, shape, info, counter, addr),
+            _ => false,
+        })
+    }
+}
+
+/// Whether a guard with this reason protects a number, not an address.
+fn is_about_numbers(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::IntOverflow
+            | Reason::NumpyWarning
+            | Reason::StoreOutOfRange
+            | Reason::InexactCompare
+            | Reason::InexactDivision
+            | Reason::DivisionByZero
+    )
+}
+
+/// Whether a block runs in every iteration.
+fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
+    info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
+}
+
+/// Whether iterations depend on each other only through counters and integer sums, products and the like.
+fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter) -> bool {
+    let header = info.header;
+    func.blocks[header.index()].params.iter().enumerate().all(|(k, param)| {
+        if *param == counter.param {
+            return true;
+        }
+        let ty = func.value_types[param.index()];
+        info.latches.iter().all(|latch| {
+            targets(terminator(func, *latch)).filter(|call| call.block == header).all(|call| {
+                let next = call.args[k];
+                next == *param
+                    || step_of(func, &shape.defs, *param, next).is_some()
+                    || (ty.is_int() && is_reduction(func, shape, *param, next, 4))
+            })
+        })
+    })
+}
+
+fn is_reduction(func: &TypedFunction, shape: &Shape, param: Value, next: Value, depth: u32) -> bool {
+    if next == param {
+        return true;
+    }
+    if depth == 0 {
+        return false;
+    }
+    match shape.defs.inst(func, next) {
+        Some(InstKind::Overflow(_, a, b)) => {
+            is_reduction(func, shape, param, *a, depth - 1) || is_reduction(func, shape, param, *b, depth - 1)
+        }
+        Some(InstKind::Binary(op, a, b)) => {
+            use BinaryOp::*;
+            matches!(op, Iadd | Isub | Imul | And | Or | Xor | Smin | Smax | Umin | Umax)
+                && (is_reduction(func, shape, param, *a, depth - 1) || is_reduction(func, shape, param, *b, depth - 1))
+        }
+        Some(InstKind::Select(_, a, b)) => {
+            is_reduction(func, shape, param, *a, depth - 1) && is_reduction(func, shape, param, *b, depth - 1)
+        }
+        _ => match shape.defs.get(next) {
+            Def::Param(block, k) if shape.forest.with_header(block).is_none() => {
+                shape.cfg.predecessors(block).iter().all(|pred| {
+                    targets(terminator(func, *pred))
+                        .filter(|call| call.block == block)
+                        .all(|call| is_reduction(func, shape, param, call.args[k as usize], depth - 1))
+                })
+            }
+            _ => false,
+        },
+    }
+}
+
+/// Whether an address is the counter times something invariant plus something invariant.
+fn is_linear(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, value: Value) -> bool {
+    if value == counter.param || !shape.is_inside(info, value) {
+        return true;
+    }
+    let linear = |v: Value| is_linear(func, shape, info, counter, v);
+    match shape.defs.inst(func, value) {
+        Some(InstKind::PtrAdd(a, b) | InstKind::Binary(BinaryOp::Iadd | BinaryOp::Isub, a, b)) => linear(*a) && linear(*b),
+        Some(InstKind::Overflow(OverflowOp::SaddOverflow | OverflowOp::SsubOverflow, a, b)) => linear(*a) && linear(*b),
+        Some(InstKind::Binary(BinaryOp::Imul, a, b)) => {
+            (linear(*a) && !shape.is_inside(info, *b)) || (linear(*b) && !shape.is_inside(info, *a))
+        }
+        _ => false,
+    }
+}
+
+/// Builds the strip loop; the headers of the new loops.
+#[allow(clippy::too_many_arguments, reason = "what was found out about the loop, once")]
+fn wrap(
+    func: &mut TypedFunction,
+    context: &mut PassContext,
+    shape: &Shape,
+    root: LoopIdx,
+    preheader: Block,
+    counter: Counter,
+    poll: Option<(SnapshotId, Vec<Option<usize>>)>,
+    plan: Option<Plan>,
+) -> Vec<Block> {
+    let info = shape.forest.get(root);
+    let header = info.header;
+    let line = func.insts[func.blocks[header.index()].insts.last().expect("a terminator").index()].line;
+    let header_params = func.blocks[header.index()].params.clone();
+    let header_values: Vec<Value> = header_params
+        .iter()
+        .copied()
+        .chain(func.blocks[header.index()].insts.iter().flat_map(|inst| func.insts[inst.index()].results.clone()))
+        .collect();
+    let mut new_headers = Vec::new();
+
+    // The checked version finishes the loop where bounds do not suffice.
+    let checked: Option<Copies> = plan.as_ref().filter(|plan| !plan.guards.is_empty()).map(|_| clone_blocks(func, &info.blocks));
+    if let Some(copies) = &checked {
+        context.checked_versions.insert(copies.blocks[&header]);
+    }
+
+    // The header of the strip loop repeats the header's instructions on its own parameters.
+    let outer_copies = clone_blocks(func, &[header]);
+    let strip_header = outer_copies.blocks[&header];
+    new_headers.push(strip_header);
+    let at_start = |v: Value| outer_copies.value(v);
+    let setup = new_block(func, strip_header);
+    terminator_mut(func, strip_header).for_each_target_mut(&mut |call| {
+        if info.contains(call.block) {
+            *call = BlockCall { block: setup, args: vec![] };
+        }
+    });
+    terminator_mut(func, preheader).for_each_target_mut(&mut |call| {
+        if call.block == header {
+            call.block = strip_header;
+        }
+    });
+
+    // How far this strip goes.
+    let ty = func.value_types[counter.param.index()];
+    let max_trips = if plan.as_ref().is_some_and(|plan| !plan.loads.is_empty()) { CHECKED_STRIP } else { LONG_STRIP };
+    let mut defs = shape.defs.clone();
+    let mut emit = Emitter::new(func, &mut defs, setup, line);
+    let up = counter.step > 0;
+    let first = at_start(counter.param);
+    let size = emit.iconst(ty, counter.step.abs() * max_trips);
+    let (far, near) = if up { (counter.limit, first) } else { (first, counter.limit) };
+    let distance = emit.binary(BinaryOp::Isub, far, near);
+    let is_long = emit.icmp(IntCC::Ugt, distance, size);
+    let cut = emit.binary(if up { BinaryOp::Iadd } else { BinaryOp::Isub }, first, size);
+    let mut stop = emit.select(is_long, cut, counter.limit);
+
+    let at_counter = |emit: &mut Emitter, value: Value, at: Value| {
+        let mut names = HashMap::from([(counter.param, at)]);
+        copy_slice(emit, shape, info, value, &mut names)
+    };
+    let mut conds: Vec<Value> = Vec::new();
+    let mut work: Vec<(Value, Value)> = Vec::new();
+    let mut current = setup;
+
+    if let Some(plan) = &plan {
+        // Fixed loads: cut the strip where a store would hit one.
+        let mut hoisted: Vec<(Inst, Value)> = Vec::new();
+        for (inst, result) in &plan.fixed {
+            let InstKind::Load { addr, offset, .. } = emit.func.insts[inst.index()].kind.clone() else { continue };
+            let mut possible = true;
+            let mut cuts = Vec::new();
+            for (_, store) in &plan.stores {
+                let InstKind::Store { addr: target, offset: at, value, .. } = emit.func.insts[store.index()].kind.clone()
+                else {
+                    continue;
+                };
+                let stride = stride_of(emit.func, shape, info, &counter, target).unwrap_or(0);
+                let size = emit.ty(value).lane_bits();
+                // Accesses of one size, aligned to it, overlap only where they are the same.
+                possible = ty == Type::I64
+                    && matches!(counter.cc, IntCC::Slt | IntCC::Sgt)
+                    && size == emit.ty(*result).lane_bits()
+                    && stride >= i128::from(size / 8)
+                    && stride & (stride - 1) == 0
+                    && precedes(emit.func, shape, *inst, *store);
+                if !possible {
+                    break;
+                }
+                let from = at_counter(&mut emit, target, first);
+                let from = emit.convert(ConvertOp::Bitcast, from, Type::I64);
+                let read = emit.convert(ConvertOp::Bitcast, addr, Type::I64);
+                let shift = emit.iconst(Type::I64, i128::from(offset - at));
+                let read = emit.binary(BinaryOp::Iadd, read, shift);
+                let apart = emit.binary(BinaryOp::Isub, read, from);
+                let log = emit.iconst(Type::I64, i128::from(stride.trailing_zeros()));
+                let iteration = emit.binary(BinaryOp::Ashr, apart, log);
+                cuts.push(iteration);
+            }
+            if !possible {
+                continue;
+            }
+            for iteration in cuts {
+                // Hit in the first iteration: a strip of one, in which the load still comes first. Hit later: stop there.
+                let zero = emit.iconst(ty, 0);
+                let one = emit.iconst(ty, 1);
+                let is_first = emit.icmp(IntCC::Eq, iteration, zero);
+                let moved = emit.select(is_first, one, iteration);
+                let factor = emit.iconst(ty, counter.step);
+                let offset = emit.binary(BinaryOp::Imul, moved, factor);
+                let hit = emit.binary(BinaryOp::Iadd, first, offset);
+                let limit = emit.iconst(ty, LONG_STRIP);
+                let inside = emit.icmp(IntCC::Ult, iteration, limit);
+                let nearer = emit.icmp(if up { IntCC::Slt } else { IntCC::Sgt }, hit, stop);
+                let cut_here = emit.binary(BinaryOp::And, inside, nearer);
+                stop = emit.select(cut_here, hit, stop);
+            }
+            hoisted.push((*inst, *result));
+        }
+        let is_hoisted = |v: Value| hoisted.iter().any(|(_, result)| *result == v);
+
+        // The last value of the counter in this strip, or somewhat beyond it.
+        let last = match counter.cc {
+            IntCC::Slt | IntCC::Sgt => {
+                let one = emit.iconst(ty, if up { 1 } else { -1 });
+                emit.binary(BinaryOp::Isub, stop, one)
+            }
+            _ => stop,
+        };
+
+        // No store of the strip may hit what was read before it, but in the same iteration.
+        for load in plan.loads.iter().filter(|load| !is_hoisted(load.result)) {
+            for (_, store) in &plan.stores {
+                let InstKind::Store { addr: target, offset: at, value, .. } = emit.func.insts[store.index()].kind.clone()
+                else {
+                    continue;
+                };
+                let read = ends(&mut emit, &at_counter, load.addr, load.offset, first, last);
+                let written = ends(&mut emit, &at_counter, target, at, first, last);
+                let read_size = i128::from(load.ty.lane_bits() / 8);
+                let written_size = i128::from(emit.ty(value).lane_bits() / 8);
+                let behind = is_behind(&mut emit, read, written, written_size);
+                let before = is_behind(&mut emit, written, read, read_size);
+                let mut apart = emit.binary(BinaryOp::Or, behind, before);
+                let load_inst = match shape.defs.get(load.result) {
+                    Def::Result(inst, _) => inst,
+                    _ => continue,
+                };
+                if precedes(emit.func, shape, load_inst, *store) {
+                    let same_start = emit.icmp(IntCC::Eq, read.0, written.0);
+                    let same_end = emit.icmp(IntCC::Eq, read.1, written.1);
+                    let moves = emit.icmp(IntCC::Ne, read.0, read.1);
+                    let is_single = emit.icmp(IntCC::Eq, first, last);
+                    let moves = emit.binary(BinaryOp::Or, moves, is_single);
+                    let same = emit.binary(BinaryOp::And, same_start, same_end);
+                    let same = emit.binary(BinaryOp::And, same, moves);
+                    apart = emit.binary(BinaryOp::Or, apart, same);
+                }
+                conds.push(apart);
+            }
+        }
+
+        // Fixed loads, once.
+        let mut loads: HashMap<Value, (Value, Value)> = HashMap::new();
+        for (inst, result) in &hoisted {
+            let kind = emit.func.insts[inst.index()].kind.clone();
+            let ty = emit.ty(*result);
+            let copy = emit.push(kind, &[ty]);
+            let copy = emit.func.insts[copy.index()].results[0];
+            work.push((*result, copy));
+            if ty == Type::I64 {
+                loads.insert(*result, (copy, copy));
+            }
+        }
+
+        // The check loop combines magnitudes: `x ^ (x >> 63)` is `x` or `~x`, whichever is not negative.
+        let moving: Vec<&CheckedLoad> = plan.loads.iter().filter(|load| !is_hoisted(load.result)).collect();
+        if !moving.is_empty() {
+            let zero = emit.iconst(Type::I64, 0);
+            let check_header = new_block(emit.func, setup);
+            let check_body = new_block(emit.func, check_header);
+            let check_done = new_block(emit.func, check_body);
+            new_headers.push(check_header);
+            let at = append_param(emit.func, check_header, ty);
+            let magnitudes: Vec<Value> = moving.iter().map(|_| append_param(emit.func, check_header, Type::I64)).collect();
+            let mut args = vec![first];
+            args.extend(moving.iter().map(|_| zero));
+            terminate(emit.func, setup, InstKind::Jump(BlockCall { block: check_header, args }), line);
+            let mut emit_at = Emitter::new(emit.func, emit.defs, check_header, line);
+            let more = emit_at.icmp(counter.cc, at, stop);
+            let branch = InstKind::Branch(
+                more,
+                BlockCall { block: check_body, args: vec![] },
+                BlockCall { block: check_done, args: vec![] },
+            );
+            terminate(emit_at.func, check_header, branch, line);
+            let mut emit_at = Emitter::new(emit_at.func, emit_at.defs, check_body, line);
+            let mut names = HashMap::from([(counter.param, at)]);
+            let step = emit_at.iconst(ty, counter.step);
+            let next = emit_at.binary(BinaryOp::Iadd, at, step);
+            let mut args = vec![next];
+            for (load, magnitude) in moving.iter().zip(&magnitudes) {
+                let addr = copy_slice(&mut emit_at, shape, info, load.addr, &mut names);
+                let kind = InstKind::Load { ty: load.ty, addr, offset: load.offset, region: Region::Array };
+                let read = emit_at.push(kind, &[load.ty]);
+                let read = emit_at.func.insts[read.index()].results[0];
+                let count = emit_at.iconst(Type::I64, 63);
+                let sign = emit_at.binary(BinaryOp::Ashr, read, count);
+                let size = emit_at.binary(BinaryOp::Xor, read, sign);
+                args.push(emit_at.binary(BinaryOp::Or, *magnitude, size));
+            }
+            terminate(emit_at.func, check_body, InstKind::Jump(BlockCall { block: check_header, args }), line);
+            current = check_done;
+            emit = Emitter::new(func, &mut defs, check_done, line);
+            let ones = emit.iconst(Type::I64, -1);
+            for (load, magnitude) in moving.iter().zip(&magnitudes) {
+                let lowest = emit.binary(BinaryOp::Xor, *magnitude, ones);
+                loads.insert(load.result, (lowest, *magnitude));
+            }
+        }
+
+        // The bounds decide.
+        if !plan.guards.is_empty() {
+            let range = if up { (first, last) } else { (last, first) };
+            let starts = header_params.iter().map(|p| (*p, at_start(*p))).collect();
+            let strip = Strip { counter: Some(range), max_trips, starts, loads };
+            let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
+            for guard in &plan.guards {
+                let InstKind::Guard(cond, _) = bounds.emit.func.insts[guard.index()].kind else { continue };
+                match bounds.prove(cond) {
+                    Some((needed, _)) => conds.extend(needed),
+                    None => conds.push(bounds.emit.i1(false)),
+                }
+            }
+            let all = bounds.all(&conds);
+            let go = BlockCall { block: header, args: header_params.iter().map(|p| at_start(*p)).collect() };
+            let copies = checked.as_ref().expect("there are guards");
+            let redo = BlockCall { block: copies.blocks[&header], args: go.args.clone() };
+            terminate(func, current, InstKind::Branch(all, go, redo), line);
+        }
+    }
+    if func.blocks[current.index()].insts.last().is_none_or(|inst| !func.insts[inst.index()].kind.is_terminator()) {
+        let go = BlockCall { block: header, args: header_params.iter().map(|p| at_start(*p)).collect() };
+        terminate(func, current, InstKind::Jump(go), line);
+    }
+
+    // The loop itself: to the strip's end, without polls and without what was answered.
+    let strip_end = new_block(func, *info.blocks.last().expect("a loop has blocks"));
+    let test = new_inst(func, InstKind::Icmp(counter.cc, counter.param, stop), &[Type::I1], line);
+    let test_value = func.insts[test.index()].results[0];
+    let at = func.blocks[header.index()].insts.len() - 1;
+    func.blocks[header.index()].insts.insert(at, test);
+    let stay = targets(terminator(func, header)).find(|call| call.block == counter.stay).expect("the body").clone();
+    *terminator_mut(func, header) = InstKind::Branch(test_value, stay, BlockCall { block: strip_end, args: vec![] });
+    for block in &info.blocks {
+        func.blocks[block.index()].insts.retain(|inst| !matches!(func.insts[inst.index()].kind, InstKind::Poll(_)));
+    }
+    if let Some(plan) = &plan {
+        drop_guards(func, &info.blocks, &plan.guards, &[]);
+    }
+    for (loaded, once) in &work {
+        for block in &info.blocks {
+            for inst in func.blocks[block.index()].insts.clone() {
+                func.insts[inst.index()].kind.for_each_operand_mut(&mut |v| {
+                    if v == loaded {
+                        *v = *once;
+                    }
+                });
+            }
+        }
+    }
+
+    // Between strips: the poll, in the state at the header.
+    if let Some((exit, params)) = poll {
+        let mut position = 0;
+        let exit = clone_snapshot(func, exit, &|v| v);
+        let mut snapshot = func.snapshots[exit.index()].clone();
+        snapshot.for_each_value_mut(&mut |v| {
+            if let Some(k) = params[position] {
+                *v = header_params[k];
+            }
+            position += 1;
+        });
+        func.snapshots[exit.index()] = snapshot;
+        terminate(func, strip_end, InstKind::Poll(exit), line);
+    }
+    let again = BlockCall { block: strip_header, args: header_params.clone() };
+    terminate(func, strip_end, InstKind::Jump(again), line);
+
+    // Behind the loop, what the header defined now comes from the strip loop's header, or from the checked version.
+    let mut homes: Vec<Block> = info.blocks.clone();
+    homes.extend([strip_header, setup, strip_end]);
+    homes.extend(new_headers.iter().copied());
+    if let Some(copies) = &checked {
+        homes.extend(copies.blocks.values().copied());
+    }
+    let mut used: Vec<Value> = Vec::new();
+    for &block in &func.layout {
+        if homes.contains(&block) {
+            continue;
+        }
+        for inst in &func.blocks[block.index()].insts {
+            visit_uses(func, &func.insts[inst.index()].kind, &mut |v| {
+                let inside = header_values.contains(&v) || (checked.is_some() && shape.is_inside(info, v));
+                if inside && !used.contains(&v) {
+                    used.push(v);
+                }
+            });
+        }
+    }
+    let variables: Vec<Vec<(Block, Value)>> = used
+        .into_iter()
+        .map(|v| {
+            let home = shape.homes[v.index()].expect("it is defined in the loop");
+            let mut definitions = vec![(home, v)];
+            if home == header {
+                definitions.push((strip_header, at_start(v)));
+            }
+            if let Some(copies) = &checked {
+                definitions.push((copies.blocks[&home], copies.value(v)));
+            }
+            definitions
+        })
+        .collect();
+    repair_ssa(func, &variables, &|block| homes.contains(&block));
+    new_headers.extend(checked.map(|copies| copies.blocks[&header]));
+    new_headers
+}
+
+/// First and last address of an access, as integers.
+fn ends(
+    emit: &mut Emitter,
+    at_counter: &impl Fn(&mut Emitter, Value, Value) -> Value,
+    addr: Value,
+    offset: i32,
+    first: Value,
+    last: Value,
+) -> (Value, Value) {
+    let mut end = |at: Value| {
+        let addr = at_counter(emit, addr, at);
+        let addr = emit.convert(ConvertOp::Bitcast, addr, Type::I64);
+        let offset = emit.iconst(Type::I64, i128::from(offset));
+        emit.binary(BinaryOp::Iadd, addr, offset)
+    };
+    (end(first), end(last))
+}
+
+/// Whether all of one access lies behind all of another, which reads or writes `size` bytes.
+fn is_behind(emit: &mut Emitter, access: (Value, Value), other: (Value, Value), size: i128) -> Value {
+    // Addresses of user space are positive as integers.
+    let lowest = emit.binary(BinaryOp::Smin, access.0, access.1);
+    let highest = emit.binary(BinaryOp::Smax, other.0, other.1);
+    let size = emit.iconst(Type::I64, size);
+    let end = emit.binary(BinaryOp::Iadd, highest, size);
+    emit.icmp(IntCC::Sge, lowest, end)
+}
+
+/// By how many bytes an address moves in one iteration, if that is a constant.
+fn stride_of(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, value: Value) -> Option<i128> {
+    if value == counter.param {
+        return Some(counter.step);
+    }
+    if !shape.is_inside(info, value) {
+        return Some(0);
+    }
+    let of = |v: Value| stride_of(func, shape, info, counter, v);
+    match shape.defs.inst(func, value)? {
+        InstKind::PtrAdd(a, b) | InstKind::Binary(BinaryOp::Iadd, a, b) | InstKind::Overflow(OverflowOp::SaddOverflow, a, b) => {
+            of(*a)?.checked_add(of(*b)?)
+        }
+        InstKind::Binary(BinaryOp::Isub, a, b) | InstKind::Overflow(OverflowOp::SsubOverflow, a, b) => {
+            of(*a)?.checked_sub(of(*b)?)
+        }
+        InstKind::Binary(BinaryOp::Imul, a, b) => of(*a)?.checked_mul(shape.defs.int(func, *b)?),
+        _ => None,
+    }
+}
+
+/// Whether one instruction comes before another in every iteration that reaches the other.
+fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second: Inst) -> bool {
+    let place = |inst: Inst| {
+        func.layout.iter().find_map(|block| {
+            let at = func.blocks[block.index()].insts.iter().position(|i| *i == inst)?;
+            Some((*block, at))
+        })
+    };
+    match (place(first), place(second)) {
+        (Some((a, i)), Some((b, j))) if a == b => i < j,
+        (Some((a, _)), Some((b, _))) => shape.doms.dominates(a, b),
+        _ => false,
+    }
+}
+
+/// Copies the pure instructions of a loop that compute `value`, under other names for some of its values.
+fn copy_slice(emit: &mut Emitter, shape: &Shape, info: &Loop, value: Value, names: &mut HashMap<Value, Value>) -> Value {
+    if let Some(copy) = names.get(&value) {
+        return *copy;
+    }
+    if !shape.is_inside(info, value) {
+        return value;
+    }
+    let Def::Result(inst, _) = shape.defs.get(value) else { return value };
+    let data = emit.func.insts[inst.index()].clone();
+    debug_assert!(is_total(emit.func, &shape.defs, &data.kind));
+    // A checked step of an address is an ordinary one here: the guard on it has been answered.
+    let mut kind = match data.kind {
+        InstKind::Overflow(op, a, b) => InstKind::Binary(crate::cleanup::unchecked(op), a, b),
+        kind => kind,
+    };
+    kind.for_each_operand_mut(&mut |v| *v = copy_slice(emit, shape, info, *v, names));
+    let ty = emit.ty(value);
+    let copy = match kind {
+        InstKind::Binary(op, a, b) => emit.binary(op, a, b),
+        kind => {
+            let copy = emit.push(kind, &[ty]);
+            emit.func.insts[copy.index()].results[0]
+        }
+    };
+    names.insert(value, copy);
+    copy
+}
