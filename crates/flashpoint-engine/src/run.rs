@@ -123,8 +123,11 @@ impl<H: Python> Engine<H> {
                 version
             }
         };
-        let seen = version.misses.fetch_add(1, Ordering::Relaxed);
-        if version.cell.requested.load(Ordering::Relaxed) == 0 && seen >= self.policy.calls_before_tier1() {
+        if version.cell.requested.load(Ordering::Relaxed) == 0
+            && (version.misses.fetch_add(1, Ordering::Relaxed) 
+                >= if forced.is_some() { 0 } else { self.policy.calls_before_tier1() }
+                || unit.has_hot_loop.load(Ordering::Relaxed))
+        {
             self.request_code(unit, &version, forced);
         }
         Ok(Some(version))
@@ -523,8 +526,8 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
 
     fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame) -> BackEdge<Self::Exit> {
         let (engine, unit) = (self.engine, self.unit);
-        let trips = engine.policy.trips_before_tier1();
         let forced = engine.forced_tier(unit);
+        let trips = if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
         if forced == Some(0) {
             return BackEdge::Continue { trips: 10_000 };
         }
@@ -550,6 +553,7 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             }
         };
         if version.cell.requested.load(Ordering::Relaxed) == 0 {
+            unit.has_hot_loop.store(true, Ordering::Relaxed);
             engine.request_code(unit, &version, forced);
         }
         // Code that keeps leaving soon after it was entered is entered less and less often.

@@ -9,7 +9,7 @@
 //!   [`Unit::drop_stale`], with the host at hand; a version is never dropped elsewhere with objects in it.
 //! - A version is entered only while its assumptions hold and its epoch is the unit's.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -56,6 +56,8 @@ pub struct Unit<H: Python> {
     epoch: AtomicU32,
     /// Calls that ran in tier 0.
     pub calls: AtomicU32,
+    /// Whether one of its loops was compiled: then a further call is worth code of its own at once.
+    pub has_hot_loop: AtomicBool,
     /// What happened so far.
     pub stats: Stats,
 }
@@ -213,6 +215,7 @@ impl<H: Python> Unit<H> {
             feedback: RwLock::new(vec![Feedback::default(); n_ops]),
             epoch: AtomicU32::new(0),
             calls: AtomicU32::new(0),
+            has_hot_loop: AtomicBool::new(false),
             stats: Stats::default(),
         })
     }
