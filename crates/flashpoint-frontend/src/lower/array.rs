@@ -102,6 +102,7 @@ impl Lowering<'_> {
                 }
                 .into_val()
             }
+            "copy" => method(object, name),
             _ => return untyped(format!("the attribute `{name}` of an array")),
         })
     }

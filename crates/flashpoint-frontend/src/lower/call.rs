@@ -64,6 +64,7 @@ impl Lowering<'_> {
                 let whole = self.b.fcmp(FloatCC::Eq, floor, receiver.word());
                 Ok(Val::bool(self.b.binary(BinaryOp::And, finite, whole)))
             }
+            (SlotType::Array(..), "copy") => self.copy_array(receiver),
             (other, _) => untyped(format!("the method `{name}` of {}", other.describe())),
         }
     }
