@@ -6,10 +6,12 @@
 //! was. Checked by `rules::tests` at small widths and by the random functions in `tests/`.
 //! Does not know about: loops, ranges, memory.
 
+use std::sync::OnceLock;
+
 use flashpoint_ir::analysis::Cfg;
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Defs, Subst, new_inst};
+use crate::edit::{Defs, FastMap, Subst, new_inst};
 use crate::fold::{self, Constant};
 use crate::pipeline::PassContext;
 use crate::rules::{FLOAT, INTEGER, Match, N_BINDINGS, Op, Pat, Rule};
@@ -274,14 +276,11 @@ impl Simplify<'_> {
     fn apply_rules(&mut self, inst: Inst, kind: &InstKind) -> Option<Rewritten> {
         let root = Op::of(kind)?;
         let result = self.func.value_types[self.func.insts[inst.index()].results[0].index()];
-        for rule in INTEGER.iter().chain(FLOAT) {
+        for rule in rules_for(root) {
             if rule.fastmath && !self.fastmath {
                 continue;
             }
-            let Pat::Node(op, args) = rule.from else { continue };
-            if op != root {
-                continue;
-            }
+            let Pat::Node(_, args) = rule.from else { continue };
             let mut bound = [None; N_BINDINGS];
             if self.match_args(kind, args, &mut bound) && self.holds(rule, result, &bound) {
                 return Some(self.build_root(inst, &rule.to, &bound));
@@ -391,6 +390,21 @@ impl Simplify<'_> {
             }
         }
     }
+}
+
+/// The rules whose pattern starts with an operation.
+fn rules_for(root: Op) -> &'static [&'static Rule] {
+    static TABLE: OnceLock<FastMap<Op, Vec<&'static Rule>>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut table: FastMap<Op, Vec<&'static Rule>> = FastMap::default();
+        for rule in INTEGER.iter().chain(FLOAT) {
+            if let Pat::Node(op, _) = rule.from {
+                table.entry(op).or_default().push(rule);
+            }
+        }
+        table
+    });
+    table.get(&root).map_or(&[], |rules| rules)
 }
 
 /// Whether operands may be swapped.

@@ -330,3 +330,33 @@ fn heat2d_is_clean() {
 fn sum_of_squares_is_clean() {
     check_clean(&sum_of_squares(), &[vec![Arg::Int(40_000)], vec![Arg::Int(0)], vec![Arg::Int(-5)], vec![Arg::Int(100)]]);
 }
+
+#[test]
+#[ignore = "prints one function, for reading"]
+fn show() {
+    let mut func = match std::env::var("SHOW").as_deref() {
+        Ok("sum") => sum_elements(),
+        Ok("add") => add_arrays(),
+        Ok("dot") => dot(Type::I64),
+        Ok("matmul") => matmul(),
+        Ok("heat2d") => heat2d(),
+        Ok("squares") => sum_of_squares(),
+        _ => floyd_warshall(Type::I64),
+    };
+    println!("{func}");
+    let report = flashpoint_opt::optimize(&mut func, &PassOptions::tier2());
+    println!("{func}\n{:#?}", report.loops);
+    let total: std::time::Duration = report.passes.iter().map(|(_, time, _)| *time).sum();
+    println!("{total:?}; checked {:?}", report.checked_versions);
+    let best = |func: &TypedFunction, options: PassOptions| {
+        let runs = (0..200).map(|_| {
+            let report = flashpoint_opt::optimize(&mut func.clone(), &PassOptions { verify: false, ..options });
+            (report.passes.iter().map(|(_, time, _)| *time).sum::<std::time::Duration>(), report.passes)
+        });
+        runs.min_by_key(|(time, _)| *time).unwrap()
+    };
+    for func in [floyd_warshall(Type::I64), matmul(), heat2d(), sum_elements()] {
+        let n_insts: usize = func.layout.iter().map(|b| func.blocks[b.index()].insts.len()).sum();
+        println!("{}: {n_insts} instructions, {:?}, tier 2 {:?}", func.name, best(&func, PassOptions::tier1()), best(&func, PassOptions::tier2()).0);
+    }
+}
