@@ -144,9 +144,10 @@ fn own_frame_use(function: &Bound<'_, PyAny>, generic: &GenericFunction) -> PyRe
 
 fn param_names(py: Python<'_>, generic: &GenericFunction) -> PyResult<Vec<Py<PyString>>> {
     let n_params = generic.params.n_slots() as usize;
-    let slots = generic.slots.get(..n_params).ok_or_else(|| {
-        PySystemError::new_err("flashpoint: the generic form has fewer slots than parameters")
-    })?;
+    let slots = generic
+        .slots
+        .get(..n_params)
+        .ok_or_else(|| PySystemError::new_err("flashpoint: the generic form has fewer slots than parameters"))?;
     Ok(slots.iter().map(|slot| PyString::intern(py, &slot.name).unbind()).collect())
 }
 
