@@ -71,8 +71,9 @@ macro_rules! casts {
 }
 
 impl Ir {
-    /// An empty module.
-    pub(crate) fn new(name: &str) -> Ir {
+    /// An empty module. Passes name what they make only if `keep_names`: the names are for readers, and keeping them unique
+    /// is a good part of what a large function costs.
+    pub(crate) fn new(name: &str, keep_names: bool) -> Ir {
         let name = c_string(name);
         let mut complaints = Box::new(Vec::new());
         // SAFETY: makes a new context, and a module and builder in it, all owned by the result; the handler's argument
@@ -80,6 +81,7 @@ impl Ir {
         unsafe {
             let context = LLVMContextCreate();
             LLVMContextSetDiagnosticHandler(context, Some(keep_complaint), (&raw mut *complaints).cast());
+            LLVMContextSetDiscardValueNames(context, (!keep_names).into());
             let module = LLVMModuleCreateWithNameInContext(name.as_ptr(), context);
             let builder = LLVMCreateBuilderInContext(context);
             Ir { context, module, builder, complaints }
