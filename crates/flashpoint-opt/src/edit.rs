@@ -387,8 +387,17 @@ impl<'a> Emitter<'a> {
             let inst = self.push(kind, &[ty]);
             return self.func.insts[inst.index()].results[0];
         }
+        if let Some(inst) = self.recent(&kind) {
+            return self.func.insts[inst.index()].results[0];
+        }
         let inst = self.push(kind, &[ty]);
         self.func.insts[inst.index()].results[0]
+    }
+
+    /// An equal pure instruction among the last ones of the block.
+    fn recent(&self, kind: &InstKind) -> Option<Inst> {
+        let insts = &self.func.blocks[self.block.index()].insts;
+        insts.iter().rev().take(200).copied().find(|inst| self.func.insts[inst.index()].kind == *kind)
     }
 
     /// The type of a value.
@@ -403,7 +412,8 @@ impl<'a> Emitter<'a> {
 
     /// An integer constant.
     pub fn iconst(&mut self, ty: Type, value: i128) -> Value {
-        let inst = self.push(InstKind::Iconst { ty, value: fold::canonical(value, ty.lane_bits()) }, &[ty]);
+        let kind = InstKind::Iconst { ty, value: fold::canonical(value, ty.lane_bits()) };
+        let inst = self.recent(&kind).unwrap_or_else(|| self.push(kind, &[ty]));
         self.func.insts[inst.index()].results[0]
     }
 
@@ -472,7 +482,8 @@ impl<'a> Emitter<'a> {
         if let Some(value) = keeps {
             return (value, self.i1(false));
         }
-        let inst = self.push(InstKind::Overflow(op, a, b), &[ty, Type::I1]);
+        let kind = InstKind::Overflow(op, a, b);
+        let inst = self.recent(&kind).unwrap_or_else(|| self.push(kind, &[ty, Type::I1]));
         let results = &self.func.insts[inst.index()].results;
         (results[0], results[1])
     }

@@ -45,7 +45,7 @@ use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
 use crate::strips::strip_mine;
-use crate::version::version_loops;
+use crate::version::{specialize_steps, version_loops};
 
 /// What every function goes through before tier 1: linear in its size.
 pub const TIER1: &[Pass] = &[
@@ -76,6 +76,7 @@ pub const TIER2: &[Pass] = &[
     pass!(licm, "licm", "move invariant code in front of loops"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(specialize_steps, "specialize_steps", "a version for a step of one where the step is a variable"),
     pass!(version_loops, "version_loops", "answer guards for all iterations in front of the loop"),
     pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),

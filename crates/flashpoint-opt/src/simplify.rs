@@ -155,6 +155,11 @@ impl Simplify<'_> {
             InstKind::Icmp(cc, a, b) if is_const(self, *a) && !is_const(self, *b) => {
                 Some(Rewritten::Kind(InstKind::Icmp(swapped(*cc), *b, *a)))
             }
+            // select_known: a choice that is made.
+            InstKind::Select(cond, a, b) => {
+                let known = self.defs.int(self.func, *cond)?;
+                Some(Rewritten::Value(self.subst.find(if known != 0 { *a } else { *b })))
+            }
             // icmp_not: the negation of a comparison of integers is the opposite comparison.
             InstKind::Icmp(IntCC::Eq, a, b) if self.func.value_types[a.index()] == Type::I1 && self.defs.int(self.func, *b) == Some(0) => {
                 match self.defs.inst(self.func, *a) {
@@ -187,6 +192,28 @@ impl Simplify<'_> {
                 }
                 let narrow_constant = self.emit(InstKind::Iconst { ty: narrow, value: fold::canonical(constant, bits) }, narrow);
                 Some(Rewritten::Kind(InstKind::Icmp(*cc, x, narrow_constant)))
+            }
+            // fcmp_of_int: rounding an integer to a float keeps its sign, and only zero becomes zero.
+            InstKind::Fcmp(cc, a, b) => {
+                let Some(Constant::F64(0 | 0x8000_0000_0000_0000)) = fold::constant(self.func, &self.defs, *b) else {
+                    return None;
+                };
+                let &InstKind::Convert(ConvertOp::SintToFloat, x, _) = self.defs.inst(self.func, *a)? else { return None };
+                let x = self.subst.find(x);
+                let narrow = self.func.value_types[x.index()];
+                if narrow.lanes != 1 {
+                    return None;
+                }
+                let cc = match cc {
+                    FloatCC::Eq => IntCC::Eq,
+                    FloatCC::Ne => IntCC::Ne,
+                    FloatCC::Lt => IntCC::Slt,
+                    FloatCC::Le => IntCC::Sle,
+                    FloatCC::Gt => IntCC::Sgt,
+                    FloatCC::Ge => IntCC::Sge,
+                };
+                let zero = self.emit(InstKind::Iconst { ty: narrow, value: 0 }, narrow);
+                Some(Rewritten::Kind(InstKind::Icmp(cc, x, zero)))
             }
             // convert_convert: chains of extensions and truncations become one conversion.
             InstKind::Convert(op, a, to) => {

@@ -24,7 +24,7 @@ use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
 
-use crate::bounds::{Bounds, Strip};
+use crate::bounds::{Bounds, Strip, merge};
 use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets, terminate,
@@ -567,7 +567,7 @@ fn wrap(
             for guard in &plan.guards {
                 let InstKind::Guard(cond, _) = bounds.emit.func.insts[guard.index()].kind else { continue };
                 match bounds.prove(cond) {
-                    Some((needed, _)) => conds.extend(needed),
+                    Some((needed, _)) => merge(&mut conds, &needed),
                     None => conds.push(bounds.emit.i1(false)),
                 }
             }
