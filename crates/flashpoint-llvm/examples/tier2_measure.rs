@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use flashpoint_codegen::{LoadedCode, Llvm, Loader, Object};
+use flashpoint_codegen::{Llvm, LoadedCode, Loader, Object};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, HELPER_TABLE_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::builder::Builder;
 use flashpoint_ir::bytes::CompileRequest;
@@ -31,11 +31,13 @@ fn main() {
         request.opt_level = level;
         let reply = llvm.compile_request(&request).expect(name);
         let first = start.elapsed();
-        let mut times: Vec<_> = (0..15).map(|_| {
-            let start = Instant::now();
-            llvm.compile_request(&request).expect(name);
-            start.elapsed()
-        }).collect();
+        let mut times: Vec<_> = (0..15)
+            .map(|_| {
+                let start = Instant::now();
+                llvm.compile_request(&request).expect(name);
+                start.elapsed()
+            })
+            .collect();
         times.sort();
         println!("{name:28} first {first:>9.2?}  later {:>9.2?}  {} bytes", times[0], reply.object.len());
     }
@@ -73,7 +75,8 @@ fn main() {
 /// Best time per element.
 fn time(code: &LoadedCode, scalar: bool) -> f64 {
     let n = if scalar { 100_000 } else { 8192 };
-    let mut arrays: Vec<Vec<f64>> = (0..3).map(|k| (0..n + 16).map(|i| 1.0 + (i * (k + 1)) as f64 * 1e-9).collect()).collect();
+    let mut arrays: Vec<Vec<f64>> =
+        (0..3).map(|k| (0..n + 16).map(|i| 1.0 + (i * (k + 1)) as f64 * 1e-9).collect()).collect();
     let mut exits = vec![0u64; EXIT_WORDS];
     let helpers = vec![0usize; HELPER_TABLE_WORDS];
     let mut ctx = Context {
@@ -116,7 +119,7 @@ fn long(n_steps: usize) -> TypedFunction {
     let more = b.icmp(IntCC::Slt, i, n);
     b.branch(more, (inside, vec![]), (done, vec![]));
     b.switch_to(inside);
-    let mut recent = vec![i; 8];
+    let mut recent = [i; 8];
     for step in 0..n_steps {
         let slots = recent.iter().enumerate();
         let slots = slots.map(|(idx, v)| (flashpoint_ir::generic::SlotIdx(idx as u32), Recipe::Int(*v))).collect();
