@@ -100,8 +100,9 @@ pub fn prepare(function: &Bound<'_, PyAny>, options: UnitOptions) -> PyResult<Re
         }
     };
     let Some(data) = FunctionData::new(function, Arc::clone(&generic))? else {
-        let what = "a nested function has no code object of its own".to_owned();
-        return Ok(Err(Plain { reason: Reason::CompilerFailed, what, span: Span::default() }));
+        // From 3.12 on, comprehensions are compiled into the function around them.
+        let what = "a comprehension has no code object of its own in this version of Python".to_owned();
+        return Ok(Err(Plain { reason: Reason::NoTypedForm, what, span: Span::default() }));
     };
     let param_names = param_names(py, &generic)?;
     let engine = EngineUnit::new(Arc::new(code), data, options);
