@@ -97,13 +97,8 @@ def njit(
     if function is _MISSING:
 
         def decorate(function: Any) -> Any:
-            return njit(
-                function,
-                fastmath=fastmath,
-                overflow=overflow,  # type: ignore[arg-type]
-                tier=tier,  # type: ignore[arg-type]
-                fallback=fallback,
-                signature=signature,
+            return _core.compile(
+                function, fastmath=fastmath, overflow=overflow, tier=tier, fallback=fallback, signature=signature
             )
 
         # Options that are wrong are wrong at once, not when a function follows.

@@ -17,6 +17,19 @@ fn main() {
     let cranelift = Cranelift::new().expect("code for this machine");
     println!("set-up {:?}", start.elapsed());
     let loader = Loader::new(64 << 20);
+    if std::env::var_os("ASM").is_some() {
+        let options = CompileOptions { want_asm: true, want_ir: true, ..CompileOptions::default() };
+        let object = cranelift.compile(&checked_sum(2), &options).expect("code");
+        println!("{}\n{}", object.ir.expect("asked for"), object.asm.expect("asked for"));
+        return;
+    }
+    if let Ok(n_times) = std::env::var("PROFILE") {
+        let func = checked_sum(std::env::var("ADDS").map_or(25, |adds| adds.parse().expect("a number")));
+        for _ in 0..n_times.parse().expect("a number") {
+            cranelift.compile(&func, &CompileOptions::default()).expect("code");
+        }
+        return;
+    }
     for n_adds in [5, 5, 25, 100, 1000] {
         let func = checked_sum(n_adds);
         let options = CompileOptions::default();
@@ -48,7 +61,7 @@ fn main() {
     }
 }
 
-/// The median.
+/// The best: other work on the machine only adds to it.
 fn time(n_times: usize, mut run: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..n_times)
         .map(|_| {
@@ -58,7 +71,7 @@ fn time(n_times: usize, mut run: impl FnMut()) -> Duration {
         })
         .collect();
     times.sort();
-    times[n_times / 2]
+    times[0]
 }
 
 /// `i + i*i + ...`, each sum and product guarded, in a loop that polls.

@@ -153,3 +153,43 @@ fn a_spent_budget_is_an_error() {
     drop(first);
     loader.load(&object, 0).unwrap();
 }
+
+/// A child keeps the code it was forked with, whatever its parent frees and loads.
+#[test]
+fn a_forked_child_keeps_its_code() {
+    let loader = Loader::new(1 << 20);
+    let adding = |constant| {
+        let func = straight_line("f", &[Type::I64], |b, p| {
+            let constant = b.i64(constant);
+            b.binary(BinaryOp::Iadd, p[0], constant)
+        });
+        backends()[0].compile(&func, &CompileOptions::default()).unwrap()
+    };
+    let (one, two) = (adding(1), adding(2));
+    let code = loader.load(&one, 0).unwrap();
+    let mut machine = Machine::new();
+    let mut to_child = [0; 2];
+    // SAFETY: `to_child` has room for two descriptors.
+    assert_eq!(unsafe { libc::pipe(to_child.as_mut_ptr()) }, 0);
+    // SAFETY: the child waits for its parent, calls code, loads with this test's own loader, and leaves without unwinding.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let mut byte = 0u8;
+        // SAFETY: reads one byte into `byte`.
+        let n_read = unsafe { libc::read(to_child[0], (&raw mut byte).cast(), 1) };
+        let kept = machine.call(&code, &[41]) == 0 && machine.ctx.result == 42;
+        let own = loader.load(&two, 0).is_ok_and(|code| machine.call(&code, &[41]) == 0 && machine.ctx.result == 43);
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(i32::from(!(n_read == 1 && kept && own))) };
+    }
+    drop(code);
+    let others: Vec<_> = (0..10).map(|_| loader.load(&two, 0).unwrap()).collect();
+    assert!(others.iter().all(|code| run(code, &[1]) == 3));
+    let mut status = -1;
+    // SAFETY: writes one byte, then waits for the child made above.
+    unsafe {
+        assert_eq!(libc::write(to_child[1], c"x".as_ptr().cast(), 1), 1);
+        assert_eq!(libc::waitpid(child, &mut status, 0), child);
+    }
+    assert_eq!(status, 0);
+}

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use flashpoint_codegen::{LoadedCode, Llvm, Loader, Object};
+use flashpoint_codegen::{Llvm, LoadedCode, Loader, Object};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, HELPER_TABLE_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::builder::Builder;
 use flashpoint_ir::bytes::CompileRequest;
@@ -31,13 +31,25 @@ fn main() {
         request.opt_level = level;
         let reply = llvm.compile_request(&request).expect(name);
         let first = start.elapsed();
-        let mut times: Vec<_> = (0..15).map(|_| {
-            let start = Instant::now();
-            llvm.compile_request(&request).expect(name);
-            start.elapsed()
-        }).collect();
+        let mut times: Vec<_> = (0..15)
+            .map(|_| {
+                let start = Instant::now();
+                llvm.compile_request(&request).expect(name);
+                start.elapsed()
+            })
+            .collect();
         times.sort();
         println!("{name:28} first {first:>9.2?}  later {:>9.2?}  {} bytes", times[0], reply.object.len());
+    }
+    for n_steps in [100, 300, 1200, 5000] {
+        let func = long(n_steps);
+        for level in [3, 1] {
+            let mut request = CompileRequest::new(func.clone());
+            request.opt_level = level;
+            let start = Instant::now();
+            llvm.compile_request(&request).expect("long");
+            println!("{} instructions at level {level}: {:.2?}", func.insts.len(), start.elapsed());
+        }
     }
     let loader = Loader::new(64 << 20);
     for bits in [0u16, 128, 256, 512] {
@@ -63,7 +75,8 @@ fn main() {
 /// Best time per element.
 fn time(code: &LoadedCode, scalar: bool) -> f64 {
     let n = if scalar { 100_000 } else { 8192 };
-    let mut arrays: Vec<Vec<f64>> = (0..3).map(|k| (0..n + 16).map(|i| 1.0 + (i * (k + 1)) as f64 * 1e-9).collect()).collect();
+    let mut arrays: Vec<Vec<f64>> =
+        (0..3).map(|k| (0..n + 16).map(|i| 1.0 + (i * (k + 1)) as f64 * 1e-9).collect()).collect();
     let mut exits = vec![0u64; EXIT_WORDS];
     let helpers = vec![0usize; HELPER_TABLE_WORDS];
     let mut ctx = Context {
@@ -90,6 +103,44 @@ fn time(code: &LoadedCode, scalar: bool) -> f64 {
         start.elapsed()
     });
     best.min().expect("rounds").as_secs_f64() * 1e9 / n as f64
+}
+
+/// One loop whose body is long: guarded additions and array accesses, with a snapshot of all that is live.
+fn long(n_steps: usize) -> TypedFunction {
+    use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
+    let mut b = Builder::new("long");
+    let [entry, head, inside, done] = [(); 4].map(|()| b.create_block());
+    let (array, n) = (b.append_param(entry, Type::PTR), b.append_param(entry, Type::I64));
+    let i = b.append_param(head, Type::I64);
+    b.switch_to(entry);
+    let zero = b.i64(0);
+    b.jump(head, vec![zero]);
+    b.switch_to(head);
+    let more = b.icmp(IntCC::Slt, i, n);
+    b.branch(more, (inside, vec![]), (done, vec![]));
+    b.switch_to(inside);
+    let mut recent = [i; 8];
+    for step in 0..n_steps {
+        let slots = recent.iter().enumerate();
+        let slots = slots.map(|(idx, v)| (flashpoint_ir::generic::SlotIdx(idx as u32), Recipe::Int(*v))).collect();
+        let exit = b.snapshot(Snapshot {
+            reason: flashpoint_ir::reason::Reason::IntOverflow,
+            exit: ExitKind::Resume,
+            frames: vec![FrameState { function: 0, pc: flashpoint_ir::generic::Pc(0), slots }],
+        });
+        let x = b.load(Type::I64, array, (step % 64 * 8) as i32, Region::Array);
+        let (sum, overflow) = b.overflow(OverflowOp::SaddOverflow, x, recent[step % 8]);
+        let fits = b.unary(UnaryOp::Not, overflow);
+        b.guard(fits, exit);
+        b.store(sum, array, (step % 61 * 8) as i32, Region::Array);
+        recent[step * 5 % 8] = sum;
+    }
+    let one = b.i64(1);
+    let next = b.binary(BinaryOp::Iadd, i, one);
+    b.jump(head, vec![next]);
+    b.switch_to(done);
+    b.ret(None);
+    b.func
 }
 
 type Body = fn(&mut Builder, [Value; 3], Value);

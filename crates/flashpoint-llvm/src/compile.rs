@@ -1,6 +1,7 @@
 //! From a request to an answer: translate, optimise, emit.
 
 use flashpoint_ir::bytes::{self, CompileAnswer, CompileFailure, CompileReply, CompileRequest};
+use flashpoint_ir::typed::TypedFunction;
 use flashpoint_ir::verify::verify;
 
 use crate::ir::Ir;
@@ -26,7 +27,7 @@ pub fn compile(request: &CompileRequest) -> CompileAnswer {
     let failed = CompileFailure::Compiler;
 
     let machine = Machine::get(request.target.as_ref(), request.opt_level).map_err(failed)?;
-    let ir = Ir::new(&func.name);
+    let ir = Ir::new(&func.name, request.want_ir);
     machine.prepare(&ir);
     translate(&ir, request)?;
     ir.verify().map_err(|error| failed(format!("the IR is not well-formed: {error}")))?;
@@ -44,7 +45,7 @@ pub fn compile(request: &CompileRequest) -> CompileAnswer {
 /// The assembler text, from a module made anew: emission uses a module up.
 fn assembly(request: &CompileRequest, machine: &Machine) -> Result<String, CompileFailure> {
     let failed = CompileFailure::Compiler;
-    let ir = Ir::new(&request.function.name);
+    let ir = Ir::new(&request.function.name, false);
     machine.prepare(&ir);
     translate(&ir, request)?;
     machine.run_passes(&ir, passes(request)).map_err(failed)?;
@@ -52,11 +53,36 @@ fn assembly(request: &CompileRequest, machine: &Machine) -> Result<String, Compi
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// What is run over the module.
 fn passes(request: &CompileRequest) -> &'static str {
     match request.opt_level {
         0 => "default<O0>",
+        _ if weight(&request.function) > FULL_PIPELINE_WEIGHT => LARGE_FUNCTION_PASSES,
         1 => "default<O1>",
         2 => "default<O2>",
         _ => "default<O3>",
     }
+}
+
+/// Above this the loop passes cost seconds: their closed form of a loop has a value per exit and live value, and several
+/// of them are quadratic in exits.
+const FULL_PIPELINE_WEIGHT: usize = 4000;
+
+/// Removes what is redundant, block by block and along the dominator tree, and leaves loops as they are.
+const LARGE_FUNCTION_PASSES: &str = "function<eager-inv>(early-cse<memssa>,simplifycfg,\
+    instcombine<max-iterations=1;no-verify-fixpoint>,early-cse<memssa>,simplifycfg)";
+
+/// Instructions, and words stored by the exits they may take.
+fn weight(func: &TypedFunction) -> usize {
+    let mut weight = 0;
+    let mut seen = vec![false; func.snapshots.len()];
+    for inst in func.layout.iter().flat_map(|block| &func.blocks[block.index()].insts) {
+        weight += 1;
+        if let Some(exit) = func.insts[inst.index()].kind.snapshot()
+            && !std::mem::replace(&mut seen[exit.index()], true)
+        {
+            weight += func.snapshots[exit.index()].values().len();
+        }
+    }
+    weight
 }

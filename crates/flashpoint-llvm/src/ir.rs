@@ -22,8 +22,8 @@ pub(crate) struct Ir {
     context: LLVMContextRef,
     module: LLVMModuleRef,
     builder: LLVMBuilderRef,
-    /// What LLVM complained about. Boxed, because LLVM holds its address.
-    complaints: Box<Vec<String>>,
+    /// What LLVM complained about. A raw pointer to a vector of ours, because LLVM keeps the address as well.
+    complaints: *mut Vec<String>,
 }
 
 /// An instruction's result, a constant, a parameter or a function.
@@ -71,15 +71,17 @@ macro_rules! casts {
 }
 
 impl Ir {
-    /// An empty module.
-    pub(crate) fn new(name: &str) -> Ir {
+    /// An empty module. Passes name what they make only if `keep_names`: the names are for readers, and keeping them unique
+    /// is a good part of what a large function costs.
+    pub(crate) fn new(name: &str, keep_names: bool) -> Ir {
         let name = c_string(name);
-        let mut complaints = Box::new(Vec::new());
+        let complaints = Box::into_raw(Box::<Vec<String>>::default());
         // SAFETY: makes a new context, and a module and builder in it, all owned by the result; the handler's argument
         // lives as long as the context.
         unsafe {
             let context = LLVMContextCreate();
-            LLVMContextSetDiagnosticHandler(context, Some(keep_complaint), (&raw mut *complaints).cast());
+            LLVMContextSetDiagnosticHandler(context, Some(keep_complaint), complaints.cast());
+            LLVMContextSetDiscardValueNames(context, (!keep_names).into());
             let module = LLVMModuleCreateWithNameInContext(name.as_ptr(), context);
             let builder = LLVMCreateBuilderInContext(context);
             Ir { context, module, builder, complaints }
@@ -92,7 +94,9 @@ impl Ir {
 
     /// Errors that LLVM reported since the module was made.
     pub(crate) fn complaint(&self) -> Option<String> {
-        (!self.complaints.is_empty()).then(|| self.complaints.join("; "))
+        // SAFETY: live as long as `self`; LLVM, which writes to it, does not run now.
+        let complaints = unsafe { &*self.complaints };
+        (!complaints.is_empty()).then(|| complaints.join("; "))
     }
 
     /// Checks that the module is well-formed.
@@ -159,7 +163,10 @@ impl Ir {
     pub(crate) fn struct_ty(&self, fields: &[Ty<'_>]) -> Ty<'_> {
         let mut fields: Vec<_> = fields.iter().map(|ty| ty.0).collect();
         // SAFETY: see the module.
-        Ty(unsafe { LLVMStructTypeInContext(self.context, fields.as_mut_ptr(), fields.len() as c_uint, 0) }, PhantomData)
+        Ty(
+            unsafe { LLVMStructTypeInContext(self.context, fields.as_mut_ptr(), fields.len() as c_uint, 0) },
+            PhantomData,
+        )
     }
 
     pub(crate) fn function_ty(&self, params: &[Ty<'_>], result: Ty<'_>) -> Ty<'_> {
@@ -480,11 +487,12 @@ impl Ir {
 
 impl Drop for Ir {
     fn drop(&mut self) {
-        // SAFETY: all three are owned by `self`, and no value of theirs outlives it.
+        // SAFETY: all are owned by `self`, and no value of theirs outlives it; the vector goes after the context.
         unsafe {
             LLVMDisposeBuilder(self.builder);
             LLVMDisposeModule(self.module);
             LLVMContextDispose(self.context);
+            drop(Box::from_raw(self.complaints));
         }
     }
 }

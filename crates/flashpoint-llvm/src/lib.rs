@@ -1,5 +1,4 @@
-//! Tier 2: LLVM, as a dynamic library of its own. (Tier 2; under construction by the LLVM engineer, who also writes
-//! `flashpoint-codegen/src/llvm.rs`.)
+//! Tier 2: LLVM, as a dynamic library of its own.
 //!
 //! Versioned bytes of typed code go in, the bytes of an ELF object come out, over the C interface that
 //! `flashpoint_ir::bytes::tier2` describes; nothing else is exported. The library knows the IR and nothing above it.

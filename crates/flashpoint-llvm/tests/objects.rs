@@ -23,11 +23,7 @@ fn asm(func: TypedFunction) -> String {
 
 /// `for i in range(n): body`, where `body` gets the addresses of elements `i` of two arrays and the carried value, and
 /// returns the next.
-fn loop_over(
-    name: &str,
-    carried: Type,
-    body: impl FnOnce(&mut Builder, [Value; 2], Value) -> Value,
-) -> TypedFunction {
+fn loop_over(name: &str, carried: Type, body: impl FnOnce(&mut Builder, [Value; 2], Value) -> Value) -> TypedFunction {
     let mut b = Builder::new(name);
     let [entry, head, inside, done] = [(); 4].map(|()| b.create_block());
     let arrays = [(); 2].map(|()| b.append_param(entry, Type::PTR));
@@ -96,7 +92,10 @@ fn nothing_is_writable_and_nothing_unwinds() {
     let file = object::File::parse(&*reply.object).expect("ELF");
     for section in file.sections().filter(|section| section.size() > 0) {
         let name = section.name().expect("UTF-8");
-        assert!(!matches!(section.kind(), SectionKind::Data | SectionKind::UninitializedData | SectionKind::Tls), "{name}");
+        assert!(
+            !matches!(section.kind(), SectionKind::Data | SectionKind::UninitializedData | SectionKind::Tls),
+            "{name}"
+        );
         assert!(!name.starts_with(".eh_frame"), "unwinding tables");
     }
 }

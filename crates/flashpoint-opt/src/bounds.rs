@@ -102,7 +102,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
             InstKind::Binary(BinaryOp::And, a, b) => {
                 let (mut conds, loose) = self.prove(a)?;
                 let (more, also) = self.prove(b)?;
-                conds.extend(more);
+                merge(&mut conds, &more);
                 Some((conds, loose | also))
             }
             InstKind::Binary(BinaryOp::Or, a, b) => match (self.prove(a), self.prove(b)) {
@@ -123,7 +123,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
                 let (x, y) = (self.bound(a)?, self.bound(b)?);
                 let loose = x.loose | y.loose | (x.deps & y.deps != 0);
                 let mut conds = x.conds;
-                conds.extend(y.conds);
+                merge(&mut conds, &y.conds);
                 let ty = self.emit.ty(a);
                 let (low, high, cc, unsigned) = match cc {
                     IntCC::Slt => (x.hi, y.lo, IntCC::Slt, None),
@@ -259,7 +259,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
 
     fn hull(&mut self, a: Bound, b: Bound) -> Bound {
         let mut conds = a.conds;
-        conds.extend(b.conds);
+        merge(&mut conds, &b.conds);
         Bound {
             lo: self.emit.binary(BinaryOp::Smin, a.lo, b.lo),
             hi: self.emit.binary(BinaryOp::Smax, a.hi, b.hi),
@@ -315,7 +315,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
         let mut loose = x.loose | y.loose;
         let points = x.lo == x.hi && y.lo == y.hi;
         let mut conds = x.conds.clone();
-        conds.extend(y.conds.iter().copied());
+        merge(&mut conds, &y.conds);
         let (lo, hi) = match op {
             BinaryOp::Iadd => {
                 let lo = self.checked(OverflowOp::SaddOverflow, x.lo, y.lo, &mut conds);
@@ -382,7 +382,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
         let counter = *self.counters.get(&block)?;
         let (first, limit) = (self.bound(counter.first)?, self.bound(counter.limit)?);
         let mut conds = first.conds;
-        conds.extend(limit.conds);
+        merge(&mut conds, &limit.conds);
         let (deps, loose) = (first.deps | limit.deps | dep, first.loose | limit.loose);
         let ty = self.emit.ty(counter.param);
         let up = counter.step > 0;
@@ -441,7 +441,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
         if self.emit.ty(value) != ty {
             return None;
         }
-        conds.extend(start_value.conds);
+        merge(&mut conds, &start_value.conds);
         let (high, low) = if up { (last, start) } else { (start, last) };
         let distance = self.checked(OverflowOp::SsubOverflow, high, low, &mut conds);
         let zero = self.emit.iconst(ty, 0);
@@ -552,11 +552,20 @@ impl<'a, 'b> Bounds<'a, 'b> {
             _ => return None,
         };
         let mut conds = base.conds;
-        conds.extend(added.conds);
+        merge(&mut conds, &added.conds);
         let (low, high) = if op == OverflowOp::SaddOverflow { (added.lo, added.hi) } else { (added.hi, added.lo) };
         let lo = self.checked(op, base.lo, low, &mut conds);
         let hi = self.checked(op, base.hi, high, &mut conds);
         Some(Bound { lo, hi, conds, deps: base.deps | added.deps, loose: false })
+    }
+}
+
+/// Adds conditions that are not there yet.
+pub fn merge(conds: &mut Vec<Value>, more: &[Value]) {
+    for cond in more {
+        if !conds.contains(cond) {
+            conds.push(*cond);
+        }
     }
 }
 

@@ -10,12 +10,11 @@
 //! Invariant: the entry block keeps its parameters and stays first. Kept here; checked by the verifier.
 //! Does not know what instructions compute; it needs only to know which are pure.
 
-use std::collections::HashMap;
 
 use flashpoint_ir::analysis::Cfg;
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Subst, targets, terminator, terminator_mut, visit_operands, visit_snapshot};
+use crate::edit::{FastMap, Subst, targets, terminator, terminator_mut, visit_operands, visit_snapshot};
 use crate::pipeline::PassContext;
 
 /// Keeps one instruction per constant, at the start of the entry block. Back ends materialise constants where they like.
@@ -27,7 +26,7 @@ pub fn pool_constants(func: &mut TypedFunction, _: &mut PassContext) -> bool {
         Context,
     }
     let entry = func.entry();
-    let mut pool: HashMap<Key, Value> = HashMap::new();
+    let mut pool: FastMap<Key, Value> = FastMap::default();
     let mut pooled = Vec::new();
     let mut subst = Subst::new(func);
     for b in 0..func.layout.len() {
@@ -60,9 +59,18 @@ pub fn pool_constants(func: &mut TypedFunction, _: &mut PassContext) -> bool {
 
 /// Removes block parameters that always receive one and the same value, or themselves.
 ///
-/// Optimistic, so that parameters of nested loops that only feed each other are seen through: all parameters start
-/// undecided, and a parameter becomes itself only when two different values are seen to arrive.
+/// First optimistically, so that parameters of nested loops that only feed each other are seen through: all parameters
+/// start undecided, and a parameter becomes itself only when two different values are seen to arrive. What that keeps
+/// because it decided too early is then removed one by one.
 pub fn remove_redundant_params(func: &mut TypedFunction, _: &mut PassContext) -> bool {
+    let mut changed = remove_params_once(func, true);
+    while remove_params_once(func, false) {
+        changed = true;
+    }
+    changed
+}
+
+fn remove_params_once(func: &mut TypedFunction, optimistic: bool) -> bool {
     let cfg = Cfg::of(func);
     let n = func.value_types.len();
     const UNDECIDED: u32 = u32::MAX;
@@ -74,24 +82,27 @@ pub fn remove_redundant_params(func: &mut TypedFunction, _: &mut PassContext) ->
             incoming[call.block.index()].push(&call.args);
         }
     }
-    let order: Vec<Block> = cfg.reverse_post_order()[1..].to_vec();
-    for &block in &order {
-        for param in &func.blocks[block.index()].params {
-            root[param.index()] = UNDECIDED;
+    let order: Vec<Block> =
+        cfg.reverse_post_order()[1..].iter().copied().filter(|b| !func.blocks[b.index()].params.is_empty()).collect();
+    if optimistic {
+        for &block in &order {
+            for param in &func.blocks[block.index()].params {
+                root[param.index()] = UNDECIDED;
+            }
         }
     }
-    let mut changed = true;
-    while changed {
-        changed = false;
+    let mut again = true;
+    while again {
+        again = false;
         for &block in &order {
             for (i, param) in func.blocks[block.index()].params.iter().enumerate() {
-                if root[param.index()] == param.0 {
+                if optimistic && root[param.index()] == param.0 {
                     continue;
                 }
                 let mut seen = UNDECIDED;
                 for args in &incoming[block.index()] {
                     let arg = root[args[i].index()];
-                    if arg == UNDECIDED || arg == param.0 {
+                    if args[i] == *param || arg == UNDECIDED || arg == param.0 {
                         continue;
                     }
                     if seen == UNDECIDED {
@@ -101,12 +112,13 @@ pub fn remove_redundant_params(func: &mut TypedFunction, _: &mut PassContext) ->
                         break;
                     }
                 }
-                if root[param.index()] != seen {
+                if seen != UNDECIDED && root[param.index()] != seen {
                     root[param.index()] = seen;
-                    changed = true;
+                    again = true;
                 }
             }
         }
+        again &= optimistic;
     }
     let mut subst = Subst::new(func);
     let mut dropped: Vec<(Block, Vec<bool>)> = Vec::new();
@@ -163,7 +175,7 @@ pub fn simplify_cfg(func: &mut TypedFunction, _: &mut PassContext) -> bool {
 }
 
 fn decide_branches(func: &mut TypedFunction) -> bool {
-    let mut constants: HashMap<Value, i128> = HashMap::new();
+    let mut constants: FastMap<Value, i128> = FastMap::default();
     for block in &func.layout {
         for inst in &func.blocks[block.index()].insts {
             let data = &func.insts[inst.index()];
@@ -222,7 +234,7 @@ fn decide_branches(func: &mut TypedFunction) -> bool {
 fn thread_jumps(func: &mut TypedFunction) -> bool {
     let entry = func.entry();
     // Where an empty block leads, if its parameters are used nowhere else.
-    let mut through: HashMap<Block, BlockCall> = HashMap::new();
+    let mut through: FastMap<Block, BlockCall> = FastMap::default();
     for &block in &func.layout {
         let data = &func.blocks[block.index()];
         if block == entry || data.insts.len() != 1 {
@@ -240,7 +252,7 @@ fn thread_jumps(func: &mut TypedFunction) -> bool {
     let with_params: Vec<Block> =
         through.keys().copied().filter(|b| !func.blocks[b.index()].params.is_empty()).collect();
     if !with_params.is_empty() {
-        let mut owner: HashMap<Value, Block> = HashMap::new();
+        let mut owner: FastMap<Value, Block> = FastMap::default();
         for block in &with_params {
             for param in &func.blocks[block.index()].params {
                 owner.insert(*param, *block);

@@ -4,12 +4,58 @@
 //! definitions. Kept by the loop passes; checked by the verifier after each pass.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use flashpoint_ir::analysis::Cfg;
 use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
 use flashpoint_ir::typed::*;
 
 use crate::fold;
+
+/// A map with a hash that is quick for the small keys of passes. It does not resist chosen keys, which nobody chooses here.
+pub type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
+
+/// See [`FastMap`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FastHasher(u64);
+
+impl Hasher for FastHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.write_u64(word.into());
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(word.into());
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(word.into());
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,8 +387,17 @@ impl<'a> Emitter<'a> {
             let inst = self.push(kind, &[ty]);
             return self.func.insts[inst.index()].results[0];
         }
+        if let Some(inst) = self.recent(&kind) {
+            return self.func.insts[inst.index()].results[0];
+        }
         let inst = self.push(kind, &[ty]);
         self.func.insts[inst.index()].results[0]
+    }
+
+    /// An equal pure instruction among the last ones of the block.
+    fn recent(&self, kind: &InstKind) -> Option<Inst> {
+        let insts = &self.func.blocks[self.block.index()].insts;
+        insts.iter().rev().take(200).copied().find(|inst| self.func.insts[inst.index()].kind == *kind)
     }
 
     /// The type of a value.
@@ -357,7 +412,8 @@ impl<'a> Emitter<'a> {
 
     /// An integer constant.
     pub fn iconst(&mut self, ty: Type, value: i128) -> Value {
-        let inst = self.push(InstKind::Iconst { ty, value: fold::canonical(value, ty.lane_bits()) }, &[ty]);
+        let kind = InstKind::Iconst { ty, value: fold::canonical(value, ty.lane_bits()) };
+        let inst = self.recent(&kind).unwrap_or_else(|| self.push(kind, &[ty]));
         self.func.insts[inst.index()].results[0]
     }
 
@@ -426,7 +482,8 @@ impl<'a> Emitter<'a> {
         if let Some(value) = keeps {
             return (value, self.i1(false));
         }
-        let inst = self.push(InstKind::Overflow(op, a, b), &[ty, Type::I1]);
+        let kind = InstKind::Overflow(op, a, b);
+        let inst = self.recent(&kind).unwrap_or_else(|| self.push(kind, &[ty, Type::I1]));
         let results = &self.func.insts[inst.index()].results;
         (results[0], results[1])
     }

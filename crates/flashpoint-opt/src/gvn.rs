@@ -8,12 +8,11 @@
 //! Invariant: a dropped guard is dominated by one with the same condition, whose exit is taken first. Checked by the random
 //! functions in `tests/`, exits included.
 
-use std::collections::HashMap;
 
 use flashpoint_ir::analysis::{Cfg, DomTree};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Defs, Subst, new_inst, terminator};
+use crate::edit::{FastMap, Defs, Subst, new_inst, terminator};
 use crate::pipeline::PassContext;
 use crate::simplify::{is_commutative, opposite, swapped};
 
@@ -23,7 +22,7 @@ pub fn gvn(func: &mut TypedFunction, _: &mut PassContext) -> bool {
     let doms = DomTree::of(func, &cfg);
     let mut subst = Subst::new(func);
     let defs = Defs::of(func);
-    let mut pass = Gvn { func, cfg: &cfg, doms: &doms, defs, subst: &mut subst, table: HashMap::new(), changed: false };
+    let mut pass = Gvn { func, cfg: &cfg, doms: &doms, defs, subst: &mut subst, table: FastMap::default(), changed: false };
     pass.run();
     let changed = pass.changed;
     subst.apply(func) | changed
@@ -59,7 +58,7 @@ struct Gvn<'a> {
     defs: Defs,
     subst: &'a mut Subst,
     /// Results of a computation; for [`Key::Known`], one value: the constant is in its place.
-    table: HashMap<Key, Vec<Value>>,
+    table: FastMap<Key, Vec<Value>>,
     changed: bool,
 }
 

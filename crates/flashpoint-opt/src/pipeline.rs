@@ -31,6 +31,8 @@ pub struct PassContext {
     pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
     /// Licence to reassociate, from the function.
     pub fastmath: bool,
+    /// See [`PassOptions::short_strips`].
+    pub short_strips: bool,
 }
 
 macro_rules! pass {
@@ -45,7 +47,7 @@ use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
 use crate::strips::strip_mine;
-use crate::version::version_loops;
+use crate::version::{specialize_steps, version_loops};
 
 /// What every function goes through before tier 1: linear in its size.
 pub const TIER1: &[Pass] = &[
@@ -76,6 +78,7 @@ pub const TIER2: &[Pass] = &[
     pass!(licm, "licm", "move invariant code in front of loops"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
+    pass!(specialize_steps, "specialize_steps", "a version for a step of one where the step is a variable"),
     pass!(version_loops, "version_loops", "answer guards for all iterations in front of the loop"),
     pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
@@ -105,12 +108,14 @@ pub struct PassOptions {
     pub verify: bool,
     /// Say in the report of each loop what keeps it from being clean.
     pub report_loops: bool,
+    /// Strips of a few iterations, so that tests cross many with short loops.
+    pub short_strips: bool,
 }
 
 impl PassOptions {
     /// The options for tier 1.
     pub fn tier1() -> PassOptions {
-        PassOptions { pipeline: TIER1, verify: cfg!(debug_assertions) || always_verify(), report_loops: false }
+        PassOptions { pipeline: TIER1, verify: cfg!(debug_assertions) || always_verify(), report_loops: false, short_strips: false }
     }
 
     /// The options for tier 2.
@@ -136,7 +141,11 @@ pub struct Report {
 /// If a pass leaves a function that the verifier refuses, where verification is on.
 pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     let mut report = Report::default();
-    let mut context = PassContext { fastmath: func.licences.fastmath, ..PassContext::default() };
+    let mut context = PassContext {
+        fastmath: func.licences.fastmath,
+        short_strips: options.short_strips,
+        ..PassContext::default()
+    };
     for pass in options.pipeline {
         if !take_fuel() {
             break;

@@ -14,13 +14,13 @@
 //!
 //! Does not know about: memory, floats, what the loop does in total.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use flashpoint_ir::analysis::{Cfg, DomTree};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Defs, Subst, new_inst, targets, terminator};
-use crate::fold::{canonical, signed_range};
+use crate::edit::{FastMap, Defs, Subst, new_inst, targets, terminator};
+use crate::fold::{canonical, compare, signed_range};
 use crate::pipeline::PassContext;
 use crate::simplify::opposite;
 
@@ -32,9 +32,9 @@ pub fn analyze_ranges(func: &mut TypedFunction, _: &mut PassContext) -> bool {
     let guarded = guarded_sums(func, &defs);
     let mut ranges = Ranges {
         intervals: vec![None; func.value_types.len()],
-        differences: HashMap::new(),
+        differences: FastMap::default(),
         exact: HashSet::new(),
-        incoming: HashMap::new(),
+        incoming: FastMap::default(),
         trail: Vec::new(),
         subst: Subst::new(func),
         changed: false,
@@ -114,8 +114,8 @@ pub fn plain(op: OverflowOp) -> Option<BinaryOp> {
 }
 
 /// The block of the guard on each checked result's flag.
-fn guarded_sums(func: &TypedFunction, defs: &Defs) -> HashMap<Value, Block> {
-    let mut guarded = HashMap::new();
+fn guarded_sums(func: &TypedFunction, defs: &Defs) -> FastMap<Value, Block> {
+    let mut guarded = FastMap::default();
     for &block in &func.layout {
         for inst in &func.blocks[block.index()].insts {
             if let InstKind::Guard(cond, _) = func.insts[inst.index()].kind
@@ -155,14 +155,14 @@ struct Ranges<'a> {
     cfg: &'a Cfg,
     doms: &'a DomTree,
     defs: Defs,
-    guarded: HashMap<Value, Block>,
+    guarded: FastMap<Value, Block>,
     intervals: Vec<Option<Interval>>,
     /// The largest known value of the first minus the second.
-    differences: HashMap<(Value, Value), i128>,
+    differences: FastMap<(Value, Value), i128>,
     /// Sums that are known not to wrap here.
     exact: HashSet<Value>,
     /// Hull of what edges seen so far bring to each block's parameters, and the number of those edges.
-    incoming: HashMap<Block, Vec<Interval>>,
+    incoming: FastMap<Block, Vec<Interval>>,
     trail: Vec<Undo>,
     subst: Subst,
     changed: bool,
@@ -719,6 +719,9 @@ impl Ranges<'_> {
             },
             InstKind::Icmp(cc, a, b) => {
                 let ty = self.func.value_types[a.index()];
+                if let (Some(a), Some(b)) = (self.defs.int(self.func, *a), self.defs.int(self.func, *b)) {
+                    return Some(compare(*cc, a, b, 128));
+                }
                 if ty == Type::I1 {
                     let value = checked_value(self.func, &self.defs, cond)?;
                     let InstKind::Overflow(op, a, b) = self.defs.inst(self.func, value)? else { return None };

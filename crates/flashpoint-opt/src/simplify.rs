@@ -6,10 +6,12 @@
 //! was. Checked by `rules::tests` at small widths and by the random functions in `tests/`.
 //! Does not know about: loops, ranges, memory.
 
+use std::sync::OnceLock;
+
 use flashpoint_ir::analysis::Cfg;
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Defs, Subst, new_inst};
+use crate::edit::{Defs, FastMap, Subst, new_inst};
 use crate::fold::{self, Constant};
 use crate::pipeline::PassContext;
 use crate::rules::{FLOAT, INTEGER, Match, N_BINDINGS, Op, Pat, Rule};
@@ -153,6 +155,11 @@ impl Simplify<'_> {
             InstKind::Icmp(cc, a, b) if is_const(self, *a) && !is_const(self, *b) => {
                 Some(Rewritten::Kind(InstKind::Icmp(swapped(*cc), *b, *a)))
             }
+            // select_known: a choice that is made.
+            InstKind::Select(cond, a, b) => {
+                let known = self.defs.int(self.func, *cond)?;
+                Some(Rewritten::Value(self.subst.find(if known != 0 { *a } else { *b })))
+            }
             // icmp_not: the negation of a comparison of integers is the opposite comparison.
             InstKind::Icmp(IntCC::Eq, a, b) if self.func.value_types[a.index()] == Type::I1 && self.defs.int(self.func, *b) == Some(0) => {
                 match self.defs.inst(self.func, *a) {
@@ -185,6 +192,28 @@ impl Simplify<'_> {
                 }
                 let narrow_constant = self.emit(InstKind::Iconst { ty: narrow, value: fold::canonical(constant, bits) }, narrow);
                 Some(Rewritten::Kind(InstKind::Icmp(*cc, x, narrow_constant)))
+            }
+            // fcmp_of_int: rounding an integer to a float keeps its sign, and only zero becomes zero.
+            InstKind::Fcmp(cc, a, b) => {
+                let Some(Constant::F64(0 | 0x8000_0000_0000_0000)) = fold::constant(self.func, &self.defs, *b) else {
+                    return None;
+                };
+                let &InstKind::Convert(ConvertOp::SintToFloat, x, _) = self.defs.inst(self.func, *a)? else { return None };
+                let x = self.subst.find(x);
+                let narrow = self.func.value_types[x.index()];
+                if narrow.lanes != 1 {
+                    return None;
+                }
+                let cc = match cc {
+                    FloatCC::Eq => IntCC::Eq,
+                    FloatCC::Ne => IntCC::Ne,
+                    FloatCC::Lt => IntCC::Slt,
+                    FloatCC::Le => IntCC::Sle,
+                    FloatCC::Gt => IntCC::Sgt,
+                    FloatCC::Ge => IntCC::Sge,
+                };
+                let zero = self.emit(InstKind::Iconst { ty: narrow, value: 0 }, narrow);
+                Some(Rewritten::Kind(InstKind::Icmp(cc, x, zero)))
             }
             // convert_convert: chains of extensions and truncations become one conversion.
             InstKind::Convert(op, a, to) => {
@@ -274,14 +303,11 @@ impl Simplify<'_> {
     fn apply_rules(&mut self, inst: Inst, kind: &InstKind) -> Option<Rewritten> {
         let root = Op::of(kind)?;
         let result = self.func.value_types[self.func.insts[inst.index()].results[0].index()];
-        for rule in INTEGER.iter().chain(FLOAT) {
+        for rule in rules_for(root) {
             if rule.fastmath && !self.fastmath {
                 continue;
             }
-            let Pat::Node(op, args) = rule.from else { continue };
-            if op != root {
-                continue;
-            }
+            let Pat::Node(_, args) = rule.from else { continue };
             let mut bound = [None; N_BINDINGS];
             if self.match_args(kind, args, &mut bound) && self.holds(rule, result, &bound) {
                 return Some(self.build_root(inst, &rule.to, &bound));
@@ -391,6 +417,21 @@ impl Simplify<'_> {
             }
         }
     }
+}
+
+/// The rules whose pattern starts with an operation.
+fn rules_for(root: Op) -> &'static [&'static Rule] {
+    static TABLE: OnceLock<FastMap<Op, Vec<&'static Rule>>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut table: FastMap<Op, Vec<&'static Rule>> = FastMap::default();
+        for rule in INTEGER.iter().chain(FLOAT) {
+            if let Pat::Node(op, _) = rule.from {
+                table.entry(op).or_default().push(rule);
+            }
+        }
+        table
+    });
+    table.get(&root).map_or(&[], |rules| rules)
 }
 
 /// Whether operands may be swapped.

@@ -24,7 +24,7 @@ use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
 
-use crate::bounds::{Bounds, Strip};
+use crate::bounds::{Bounds, Strip, merge};
 use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets, terminate,
@@ -38,6 +38,19 @@ use crate::version::drop_guards;
 const LONG_STRIP: i128 = 1 << 14;
 /// Iterations of a strip with a check loop: what it reads should still be in the first-level cache for the second pass.
 const CHECKED_STRIP: i128 = 1 << 10;
+/// Lengths of strips, without and with a check loop.
+#[derive(Clone, Copy)]
+struct Lengths {
+    long: i128,
+    checked: i128,
+}
+
+impl Lengths {
+    fn of(context: &PassContext) -> Lengths {
+        if context.short_strips { Lengths { long: 8, checked: 4 } } else { Lengths { long: LONG_STRIP, checked: CHECKED_STRIP } }
+    }
+}
+
 /// Loads that a check loop may read.
 const MAX_CHECKED_LOADS: usize = 6;
 
@@ -88,7 +101,8 @@ fn strip_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Shape
     if has_poll && poll.is_none() {
         return None;
     }
-    let plan = Plan::of(func, shape, root, &counter);
+    let lengths = Lengths::of(context);
+    let plan = Plan::of(func, shape, root, &counter, lengths);
     if !has_poll && plan.is_none() {
         return None;
     }
@@ -154,7 +168,13 @@ struct Plan {
 
 impl Plan {
     /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
-    fn of(func: &mut TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter) -> Option<Plan> {
+    fn of(
+        func: &mut TypedFunction,
+        shape: &Shape,
+        root: LoopIdx,
+        counter: &Counter,
+        lengths: Lengths,
+    ) -> Option<Plan> {
         let info = shape.forest.get(root);
         // Only the header leaves: what a strip reads in its last iteration is then read in all.
         if info.exits.len() != 1 {
@@ -206,7 +226,7 @@ impl Plan {
         loop {
             let strip = Strip {
                 counter: Some((counter.first, counter.limit)),
-                max_trips: CHECKED_STRIP,
+                max_trips: lengths.checked,
                 starts: starts.clone(),
                 loads: known.clone(),
             };
@@ -346,6 +366,7 @@ fn wrap(
     poll: Option<(SnapshotId, Vec<Option<usize>>)>,
     plan: Option<Plan>,
 ) -> Vec<Block> {
+    let lengths = Lengths::of(context);
     let info = shape.forest.get(root);
     let header = info.header;
     let line = func.insts[func.blocks[header.index()].insts.last().expect("a terminator").index()].line;
@@ -382,7 +403,9 @@ fn wrap(
 
     // How far this strip goes.
     let ty = func.value_types[counter.param.index()];
-    let max_trips = if plan.as_ref().is_some_and(|plan| !plan.loads.is_empty()) { CHECKED_STRIP } else { LONG_STRIP };
+    let max_trips = if plan.as_ref().is_some_and(|plan| !plan.loads.is_empty()) { lengths.checked } else { lengths.long };
+    // One more, since a limit that is included adds one.
+    let max_trips_bound = max_trips + 1;
     let mut defs = shape.defs.clone();
     let mut emit = Emitter::new(func, &mut defs, setup, line);
     let up = counter.step > 0;
@@ -448,7 +471,7 @@ fn wrap(
                 let factor = emit.iconst(ty, counter.step);
                 let offset = emit.binary(BinaryOp::Imul, moved, factor);
                 let hit = emit.binary(BinaryOp::Iadd, first, offset);
-                let limit = emit.iconst(ty, LONG_STRIP);
+                let limit = emit.iconst(ty, lengths.long);
                 let inside = emit.icmp(IntCC::Ult, iteration, limit);
                 let nearer = emit.icmp(if up { IntCC::Slt } else { IntCC::Sgt }, hit, stop);
                 let cut_here = emit.binary(BinaryOp::And, inside, nearer);
@@ -562,12 +585,12 @@ fn wrap(
         if !plan.guards.is_empty() {
             let range = if up { (first, last) } else { (last, first) };
             let starts = header_params.iter().map(|p| (*p, at_start(*p))).collect();
-            let strip = Strip { counter: Some(range), max_trips, starts, loads };
+            let strip = Strip { counter: Some(range), max_trips: max_trips_bound, starts, loads };
             let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
             for guard in &plan.guards {
                 let InstKind::Guard(cond, _) = bounds.emit.func.insts[guard.index()].kind else { continue };
                 match bounds.prove(cond) {
-                    Some((needed, _)) => conds.extend(needed),
+                    Some((needed, _)) => merge(&mut conds, &needed),
                     None => conds.push(bounds.emit.i1(false)),
                 }
             }

@@ -12,12 +12,12 @@
 //!
 //! Does not know about: polls, memory.
 
-use flashpoint_ir::analysis::LoopIdx;
+use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::typed::*;
 
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, merge};
 use crate::counted::Shape;
-use crate::edit::{Emitter, clone_blocks, repair_ssa, terminator_mut, visit_uses};
+use crate::edit::{Copies, Def, Emitter, clone_blocks, repair_ssa, targets, terminator, terminator_mut, visit_uses};
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
 
@@ -92,7 +92,7 @@ fn version_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Sha
         }
         helps |= shape.forest.get(innermost).is_innermost();
         proved.push(*inst);
-        conds.extend(needed);
+        merge(&mut conds, &needed);
     }
     if proved.is_empty() || !helps {
         return None;
@@ -113,20 +113,34 @@ fn version_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Sha
         drop_guards(func, &info.blocks, &proved, &false_tests);
         return Some(None);
     }
-    let copies = clone_blocks(func, &info.blocks);
+    let copies = make_version(func, context, shape, root, preheader, all)?;
     let copied: Vec<Block> = info.blocks.iter().map(|b| copies.blocks[b]).collect();
     let proved: Vec<Inst> = proved.iter().map(|inst| copies.insts[inst]).collect();
     let false_tests: Vec<Value> = false_tests.iter().map(|v| copies.value(*v)).collect();
     drop_guards(func, &copied, &proved, &false_tests);
-    let fast = copies.blocks[&info.header];
-    let entry = terminator_mut(func, preheader);
-    let InstKind::Jump(slow) = entry.clone() else { return None };
-    *entry = InstKind::Branch(all, BlockCall { block: fast, args: slow.args.clone() }, slow);
+    Some(Some(copies.blocks[&info.header]))
+}
+
+/// Copies a nest; the preheader goes to the copy where `cond` holds, else to the original, which is left alone from then on.
+fn make_version(
+    func: &mut TypedFunction,
+    context: &mut PassContext,
+    shape: &Shape,
+    root: LoopIdx,
+    preheader: Block,
+    cond: Value,
+) -> Option<Copies> {
+    let info = shape.forest.get(root);
+    let InstKind::Jump(slow) = terminator(func, preheader).clone() else { return None };
+    let copies = clone_blocks(func, &info.blocks);
+    let fast = BlockCall { block: copies.blocks[&info.header], args: slow.args.clone() };
+    *terminator_mut(func, preheader) = InstKind::Branch(cond, fast, slow);
 
     // What is used behind the loop may now come from either version.
+    let is_home = |block: Block| info.contains(block) || copies.blocks.values().any(|copy| *copy == block);
     let mut used: Vec<Value> = Vec::new();
     for &block in &func.layout {
-        if info.contains(block) || copied.contains(&block) {
+        if is_home(block) {
             continue;
         }
         for inst in &func.blocks[block.index()].insts {
@@ -144,13 +158,70 @@ fn version_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Sha
             vec![(home, v), (copies.blocks[&home], copies.value(v))]
         })
         .collect();
-    repair_ssa(func, &variables, &|block| info.contains(block) || copied.contains(&block));
+    repair_ssa(func, &variables, &is_home);
     for block in &info.blocks {
         if shape.forest.with_header(*block).is_some() {
             context.checked_versions.insert(*block);
         }
     }
-    Some(Some(fast))
+    Some(copies)
+}
+
+/// Gives loops over a range whose step is a variable a version for a step of one. On-stack replacement enters in the middle
+/// of a loop with whatever step its iterator has, and that is nearly always one.
+pub fn specialize_steps(func: &mut TypedFunction, context: &mut PassContext) -> bool {
+    let mut changed = normalize_loops(func, context);
+    let mut done: Vec<Block> = Vec::new();
+    loop {
+        let shape = Shape::of(func);
+        let found = shape.forest.loops().iter().enumerate().find_map(|(idx, info)| {
+            if done.contains(&info.header) || context.checked_versions.contains(&info.header) {
+                return None;
+            }
+            let (step, unit) = variable_step(func, &shape, info)?;
+            Some((LoopIdx(idx), info.preheader(&shape.cfg)?, step, unit))
+        });
+        let Some((root, preheader, step, unit)) = found else { return changed };
+        let header = shape.forest.get(root).header;
+        done.push(header);
+        if done.len() > MAX_COPIES {
+            return changed;
+        }
+        let mut defs = shape.defs.clone();
+        let ty = func.value_types[step.index()];
+        let mut emit = Emitter::new(func, &mut defs, preheader, 0);
+        let one = emit.iconst(ty, unit);
+        let cond = emit.icmp(IntCC::Eq, step, one);
+        let Some(copies) = make_version(func, context, &shape, root, preheader, cond) else { continue };
+        for copy in copies.insts.values() {
+            func.insts[copy.index()].kind.for_each_operand_mut(&mut |v| {
+                if *v == step {
+                    *v = one;
+                }
+            });
+        }
+        changed = true;
+        normalize_loops(func, context);
+    }
+}
+
+/// The step of a counter that is no constant, and the step of one in its direction.
+fn variable_step(func: &TypedFunction, shape: &Shape, info: &Loop) -> Option<(Value, i128)> {
+    let InstKind::Branch(cond, ..) = terminator(func, info.header) else { return None };
+    let &InstKind::Icmp(cc, param, limit) = shape.defs.inst(func, *cond)? else { return None };
+    let unit = match cc {
+        IntCC::Slt => 1,
+        IntCC::Sgt => -1,
+        _ => return None,
+    };
+    let Def::Param(header, index) = shape.defs.get(param) else { return None };
+    if header != info.header || shape.is_inside(info, limit) {
+        return None;
+    }
+    let latch = *info.latches.first()?;
+    let next = targets(terminator(func, latch)).find(|call| call.block == header)?.args[index as usize];
+    let &InstKind::Binary(BinaryOp::Iadd, a, step) = shape.defs.inst(func, next)? else { return None };
+    (a == param && !shape.is_inside(info, step) && shape.defs.int(func, step).is_none()).then_some((step, unit))
 }
 
 /// Removes guards, and makes tests constants.

@@ -330,3 +330,80 @@ fn heat2d_is_clean() {
 fn sum_of_squares_is_clean() {
     check_clean(&sum_of_squares(), &[vec![Arg::Int(40_000)], vec![Arg::Int(0)], vec![Arg::Int(-5)], vec![Arg::Int(100)]]);
 }
+
+/// As on-stack replacement enters a loop: the counter, its end and its step are parameters.
+#[test]
+fn a_variable_step_of_one_is_clean() {
+    let mut low = Low::new("entered");
+    let a = low.array(Type::I64, 1);
+    let (start, stop, step, total) = (low.param(Type::I64), low.param(Type::I64), low.param(Type::I64), low.param(Type::I64));
+    low.slots = vec![a.data, a.extents[0]];
+    let total = low.for_by(start, stop, step, true, &[total], |low, i, vars| {
+        let a = Array { data: low.slots[0], extents: vec![low.slots[1]], ty: Type::I64 };
+        let x = low.get(&a, &[i]);
+        vec![low.add(vars[0], x)]
+    });
+    let func = low.finish(Some(total[0]));
+    let args = |start: i64, stop: i64, step: i64| {
+        vec![ints(&ramp(50)), Arg::Int(50), Arg::Int(start), Arg::Int(stop), Arg::Int(step), Arg::Int(7)]
+    };
+    check_clean(&func, &[args(3, 50, 1), args(3, 50, 2), args(-3, 20, 1), args(60, 50, 1), args(40, 53, 1), args(0, 49, 7)]);
+}
+
+/// Other steps and directions: all ends are tried around the array's.
+#[test]
+fn other_steps_are_exact() {
+    for step in [-3i64, -2, -1, 1, 2, 3, 5] {
+        let mut low = Low::new("stepping");
+        let a = low.array(Type::I64, 1);
+        let (start, stop) = (low.param(Type::I64), low.param(Type::I64));
+        low.slots = vec![a.data, a.extents[0]];
+        let total = low.i64(0);
+        let total = low.for_step(start, stop, step, &[total], |low, i, vars| {
+            let a = Array { data: low.slots[0], extents: vec![low.slots[1]], ty: Type::I64 };
+            let two = low.i64(2);
+            let at = low.sub(i, two);
+            let x = low.get(&a, &[at]);
+            vec![low.add(vars[0], x)]
+        });
+        let func = low.finish(Some(total[0]));
+        let mut all = Vec::new();
+        for start in -2..15 {
+            for stop in -2..15 {
+                all.push(vec![ints(&ramp(10)), Arg::Int(10), Arg::Int(start), Arg::Int(stop)]);
+            }
+        }
+        check(&func, PassOptions::tier1(), &all);
+        check(&func, PassOptions::tier2(), &all);
+    }
+}
+
+#[test]
+#[ignore = "prints one function, for reading"]
+fn show() {
+    let mut func = match std::env::var("SHOW").as_deref() {
+        Ok("sum") => sum_elements(),
+        Ok("add") => add_arrays(),
+        Ok("dot") => dot(Type::I64),
+        Ok("matmul") => matmul(),
+        Ok("heat2d") => heat2d(),
+        Ok("squares") => sum_of_squares(),
+        _ => floyd_warshall(Type::I64),
+    };
+    println!("{func}");
+    let report = flashpoint_opt::optimize(&mut func, &PassOptions::tier2());
+    println!("{func}\n{:#?}", report.loops);
+    let total: std::time::Duration = report.passes.iter().map(|(_, time, _)| *time).sum();
+    println!("{total:?}; checked {:?}", report.checked_versions);
+    let best = |func: &TypedFunction, options: PassOptions| {
+        let runs = (0..200).map(|_| {
+            let report = flashpoint_opt::optimize(&mut func.clone(), &PassOptions { verify: false, ..options });
+            (report.passes.iter().map(|(_, time, _)| *time).sum::<std::time::Duration>(), report.passes)
+        });
+        runs.min_by_key(|(time, _)| *time).unwrap()
+    };
+    for func in [floyd_warshall(Type::I64), matmul(), heat2d(), sum_elements()] {
+        let n_insts: usize = func.layout.iter().map(|b| func.blocks[b.index()].insts.len()).sum();
+        println!("{}: {n_insts} instructions, {:?}, tier 2 {:?}", func.name, best(&func, PassOptions::tier1()), best(&func, PassOptions::tier2()).0);
+    }
+}

@@ -296,17 +296,13 @@ impl<'py> Node<'py> {
             "IfExp" => {
                 ExprKind::IfExp { test: self.boxed("test")?, body: self.boxed("body")?, orelse: self.boxed("orelse")? }
             }
-            "Dict" => {
-                ExprKind::Dict { keys: self.list_opt("keys", |n| n.to_expr())?, values: self.exprs("values")? }
-            }
+            "Dict" => ExprKind::Dict { keys: self.list_opt("keys", |n| n.to_expr())?, values: self.exprs("values")? },
             "Set" => ExprKind::Set { elts: self.exprs("elts")? },
             "ListComp" => ExprKind::ListComp { elt: self.boxed("elt")?, generators: generators()? },
             "SetComp" => ExprKind::SetComp { elt: self.boxed("elt")?, generators: generators()? },
-            "DictComp" => ExprKind::DictComp {
-                key: self.boxed("key")?,
-                value: self.boxed("value")?,
-                generators: generators()?,
-            },
+            "DictComp" => {
+                ExprKind::DictComp { key: self.boxed("key")?, value: self.boxed("value")?, generators: generators()? }
+            }
             "GeneratorExp" => ExprKind::GeneratorExp { elt: self.boxed("elt")?, generators: generators()? },
             "Await" => ExprKind::Await { value: self.boxed("value")? },
             "Yield" => ExprKind::Yield { value: self.opt_boxed("value")? },
@@ -314,11 +310,9 @@ impl<'py> Node<'py> {
             "Compare" => {
                 let names = self.list("ops", |n| Ok(n.unknown()))?;
                 match names.iter().map(|name| compare_op(name)).collect() {
-                    Some(ops) => ExprKind::Compare {
-                        left: self.boxed("left")?,
-                        ops,
-                        comparators: self.exprs("comparators")?,
-                    },
+                    Some(ops) => {
+                        ExprKind::Compare { left: self.boxed("left")?, ops, comparators: self.exprs("comparators")? }
+                    }
                     None => ExprKind::Unknown { kind: names.join(" ") },
                 }
             }

@@ -59,9 +59,10 @@ pub mod settings {
     /// Sets switches from a text such as `deopt:3,osr:1`; the empty text switches them off.
     #[pyfunction]
     fn set_stress(text: &str) -> PyResult<()> {
-        engine().policy.set_stress(text).map_err(|wrong| {
-            PyValueError::new_err(format!("stress must be like 'deopt:N,osr:N', not {wrong:?}"))
-        })
+        engine()
+            .policy
+            .set_stress(text)
+            .map_err(|wrong| PyValueError::new_err(format!("stress must be like 'deopt:N,osr:N', not {wrong:?}")))
     }
 
     #[pyfunction]

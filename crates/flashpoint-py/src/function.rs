@@ -87,9 +87,11 @@ pub unsafe fn call(
     let known = if state.code.get() == code { state.compiled.borrow().clone() } else { Compiled::Untried };
     let unit = match known {
         Compiled::Ready(unit) => unit,
+        // SAFETY: by this function's contract.
         Compiled::Plain(_) => return unsafe { call_python(py_func, arguments) },
         Compiled::Untried => match state.prepare(py, py_func) {
             Ok(Compiled::Ready(unit)) => unit,
+            // SAFETY: by this function's contract.
             Ok(_) => return unsafe { call_python(py_func, arguments) },
             Err(error) => {
                 error.restore(py);

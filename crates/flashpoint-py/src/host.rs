@@ -7,6 +7,7 @@
 //! A host belongs to one call from outside: it holds the GIL's token, and which functions run inside that call.
 #![allow(unsafe_code, reason = "frames are recorded by address")]
 
+mod arith;
 mod calls;
 pub mod convert;
 pub mod data;
@@ -14,6 +15,7 @@ pub mod exceptions;
 mod items;
 pub mod numpy;
 mod operators;
+mod protocols;
 mod remat;
 mod snippet;
 pub mod stack;

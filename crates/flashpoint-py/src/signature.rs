@@ -61,7 +61,8 @@ fn parse_item(item: &Bound<'_, PyAny>) -> PyResult<ArgType> {
         let name = class.name()?;
         // NumPy's own name of a scalar type may be that of a C type.
         if class.getattr("__module__")?.eq("numpy")? {
-            let name: String = item.py().import("numpy")?.call_method1("dtype", (class,))?.getattr("name")?.extract()?;
+            let name: String =
+                item.py().import("numpy")?.call_method1("dtype", (class,))?.getattr("name")?.extract()?;
             return DType::from_name(&name).map(ArgType::Scalar).ok_or_else(|| unknown(&name));
         }
         return parse_name(name.to_str()?);

@@ -100,8 +100,9 @@ pub fn prepare(function: &Bound<'_, PyAny>, options: UnitOptions) -> PyResult<Re
         }
     };
     let Some(data) = FunctionData::new(function, Arc::clone(&generic))? else {
-        let what = "a nested function has no code object of its own".to_owned();
-        return Ok(Err(Plain { reason: Reason::CompilerFailed, what, span: Span::default() }));
+        // From 3.12 on, comprehensions are compiled into the function around them.
+        let what = "a comprehension has no code object of its own in this version of Python".to_owned();
+        return Ok(Err(Plain { reason: Reason::NoTypedForm, what, span: Span::default() }));
     };
     let param_names = param_names(py, &generic)?;
     let engine = EngineUnit::new(Arc::new(code), data, options);
@@ -144,9 +145,10 @@ fn own_frame_use(function: &Bound<'_, PyAny>, generic: &GenericFunction) -> PyRe
 
 fn param_names(py: Python<'_>, generic: &GenericFunction) -> PyResult<Vec<Py<PyString>>> {
     let n_params = generic.params.n_slots() as usize;
-    let slots = generic.slots.get(..n_params).ok_or_else(|| {
-        PySystemError::new_err("flashpoint: the generic form has fewer slots than parameters")
-    })?;
+    let slots = generic
+        .slots
+        .get(..n_params)
+        .ok_or_else(|| PySystemError::new_err("flashpoint: the generic form has fewer slots than parameters"))?;
     Ok(slots.iter().map(|slot| PyString::intern(py, &slot.name).unbind()).collect())
 }
 

@@ -8,7 +8,7 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use flashpoint_ir::abi::{helper_index, lib_func_index, offset};
 use flashpoint_ir::typed::{
-    Block, BlockCall, Helper, Inst, InstKind, Lane, Region, SnapshotId, TypedFunction, UnitRef, Value,
+    Block, BlockCall, Helper, Inst, InstKind, Lane, Region, SnapshotId, TypedFunction, UnaryOp, UnitRef, Value,
 };
 
 use super::external;
@@ -45,6 +45,7 @@ pub(crate) fn lower_function(
         ctx,
         regions,
         values: vec![None; func.value_types.len()],
+        negated: vec![None; func.value_types.len()],
         blocks: vec![None; func.blocks.len()],
         exit_blocks: vec![None; func.snapshots.len()],
         used_exits: Vec::new(),
@@ -67,6 +68,8 @@ pub(super) struct Lowering<'a, 'b> {
     pub(super) ctx: ir::Value,
     pub(super) regions: RegionFlags,
     values: Vec<Option<ir::Value>>,
+    /// For each `i1` that is the negation of another: that other, so that branches on it swap their targets instead.
+    negated: Vec<Option<Value>>,
     blocks: Vec<Option<ir::Block>>,
     pub(super) exit_blocks: Vec<Option<ir::Block>>,
     pub(super) used_exits: Vec<SnapshotId>,
@@ -211,6 +214,9 @@ impl Lowering<'_, '_> {
                 self.define(inst, value);
             }
             InstKind::Unary(op, a) => {
+                if *op == UnaryOp::Not && self.lane(*a) == Lane::I1 {
+                    self.negated[data.results[0].index()] = Some(*a);
+                }
                 let value = self.lower_unary(*op, *a)?;
                 self.define(inst, value);
             }
@@ -279,7 +285,9 @@ impl Lowering<'_, '_> {
                 self.b.ins().jump(block, &args);
             }
             InstKind::Branch(cond, if_true, if_false) => {
-                let cond = self.value(*cond);
+                let (if_true, if_false) =
+                    if self.negated[cond.index()].is_some() { (if_false, if_true) } else { (if_true, if_false) };
+                let cond = self.value(self.negated[cond.index()].unwrap_or(*cond));
                 let (true_block, true_args) = self.block_call(if_true);
                 let (false_block, false_args) = self.block_call(if_false);
                 self.b.ins().brif(cond, true_block, &true_args, false_block, &false_args);
@@ -307,8 +315,17 @@ impl Lowering<'_, '_> {
     }
 
     fn lower_guard(&mut self, cond: Value, exit: SnapshotId) {
+        let exit_block = self.exit_block(exit);
+        let next = self.b.create_block();
+        let is_stressed = self.stress && may_fail_freely(&self.func.snapshots[exit.index()]);
+        if let (Some(opposite), false) = (self.negated[cond.index()], is_stressed) {
+            let opposite = self.value(opposite);
+            self.b.ins().brif(opposite, exit_block, &[], next, &[]);
+            self.b.switch_to_block(next);
+            return;
+        }
         let mut cond = self.value(cond);
-        if self.stress && may_fail_freely(&self.func.snapshots[exit.index()]) {
+        if is_stressed {
             let flags = self.regions.of(Region::Context);
             let count = self.b.ins().load(types::I64, flags, self.ctx, offset::STRESS);
             let count = self.b.ins().iadd_imm_s(count, -1);
@@ -316,9 +333,7 @@ impl Lowering<'_, '_> {
             let goes_on = self.b.ins().icmp_imm_s(ir::condcodes::IntCC::NotEqual, count, 0);
             cond = self.b.ins().band(cond, goes_on);
         }
-        let exit = self.exit_block(exit);
-        let next = self.b.create_block();
-        self.b.ins().brif(cond, next, &[], exit, &[]);
+        self.b.ins().brif(cond, next, &[], exit_block, &[]);
         self.b.switch_to_block(next);
     }
 

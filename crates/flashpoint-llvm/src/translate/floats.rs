@@ -3,7 +3,7 @@
 //! `fastmath` grants reassociation, contraction, reciprocals and the loss of a zero's sign. It does not let LLVM treat NaN
 //! and infinity as poison, although the licence would: a poisoned index would defeat its bounds check.
 
-use flashpoint_ir::typed::{FloatCC, Lane, Type, UnaryOp, BinaryOp};
+use flashpoint_ir::typed::{BinaryOp, FloatCC, Lane, Type, UnaryOp};
 
 use super::Translator;
 use crate::ir::{RealPredicate, Val};

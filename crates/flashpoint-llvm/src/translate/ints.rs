@@ -39,12 +39,14 @@ impl<'a> Translator<'a> {
             BinaryOp::Umin => intrinsic("llvm.umin"),
             BinaryOp::Umax => intrinsic("llvm.umax"),
             // LLVM would call the compiler's library for the division of `i128`.
-            BinaryOp::Sdiv | BinaryOp::Srem | BinaryOp::Udiv | BinaryOp::Urem if self.ty(lhs).lane != Lane::I128 => match op {
-                BinaryOp::Sdiv => ir.sdiv(a, b),
-                BinaryOp::Srem => ir.srem(a, b),
-                BinaryOp::Udiv => ir.udiv(a, b),
-                _ => ir.urem(a, b),
-            },
+            BinaryOp::Sdiv | BinaryOp::Srem | BinaryOp::Udiv | BinaryOp::Urem if self.ty(lhs).lane != Lane::I128 => {
+                match op {
+                    BinaryOp::Sdiv => ir.sdiv(a, b),
+                    BinaryOp::Srem => ir.srem(a, b),
+                    BinaryOp::Udiv => ir.udiv(a, b),
+                    _ => ir.urem(a, b),
+                }
+            }
             _ => return Err(self.unsupported(format!("{op:?} of {}, which is to be legalised", self.ty(lhs)))),
         })
     }

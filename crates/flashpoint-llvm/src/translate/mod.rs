@@ -32,7 +32,8 @@ pub(crate) fn translate(ir: &Ir, request: &CompileRequest) -> Translated<()> {
     {
         return Err(unsupported(format!("a register result of type {result}"), 0));
     }
-    let params: Vec<Type> = func.blocks[func.entry().index()].params.iter().map(|v| func.value_types[v.index()]).collect();
+    let params: Vec<Type> =
+        func.blocks[func.entry().index()].params.iter().map(|v| func.value_types[v.index()]).collect();
     if let Some(ty) = params.iter().find(|ty| ty.lanes != 1) {
         return Err(unsupported(format!("a parameter of type {ty}"), 0));
     }
@@ -179,7 +180,8 @@ impl<'a> Translator<'a> {
         let mut index = 1;
         for &param in &self.func.blocks[self.func.entry().index()].params {
             let ty = self.ty(param);
-            let words: Vec<_> = (0..self.types.passed(ty).len() as u32).map(|i| self.ir.param(self.function, index + i)).collect();
+            let words: Vec<_> =
+                (0..self.types.passed(ty).len() as u32).map(|i| self.ir.param(self.function, index + i)).collect();
             index += words.len() as u32;
             self.values[param.index()] = Some(self.unpack(ty, &words));
         }

@@ -158,8 +158,21 @@ impl Low {
         carried: &[Value],
         body: impl FnOnce(&mut Low, Value, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let outer_slots = self.slots.clone();
         let step_value = self.b.i64(step);
+        self.for_by(start, stop, step_value, step > 0, carried, body)
+    }
+
+    /// A loop whose step is a value, upwards or downwards.
+    pub fn for_by(
+        &mut self,
+        start: Value,
+        stop: Value,
+        step_value: Value,
+        up: bool,
+        carried: &[Value],
+        body: impl FnOnce(&mut Low, Value, &[Value]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let outer_slots = self.slots.clone();
         // Parameters: every slot live outside, the variables, next, stop, step.
         let mut args = outer_slots.clone();
         args.extend(carried);
@@ -171,7 +184,7 @@ impl Low {
         let n = outer_slots.len();
         let m = n + carried.len();
         let (next, stop, step_value) = (params[m], params[m + 1], params[m + 2]);
-        let more = self.b.icmp(if step > 0 { IntCC::Slt } else { IntCC::Sgt }, next, stop);
+        let more = self.b.icmp(if up { IntCC::Slt } else { IntCC::Sgt }, next, stop);
         let (in_body, done) = (self.b.create_block(), self.b.create_block());
         self.b.branch(more, (in_body, vec![]), (done, vec![]));
         self.b.switch_to(in_body);

@@ -135,16 +135,16 @@ unsafe fn bind_any(
             }
         }
         let keyword_defaults = ffi::PyFunction_GetKwDefaults(function);
-        for i in n_positional..n_named {
-            if slots[i] == Slot::UNBOUND {
+        for (slot, name) in slots.iter_mut().zip(&unit.param_names).take(n_named).skip(n_positional) {
+            if *slot == Slot::UNBOUND {
                 if keyword_defaults.is_null() {
                     return Err(Mismatch);
                 }
-                let value = ffi::PyDict_GetItemWithError(keyword_defaults, unit.param_names[i].as_ptr());
+                let value = ffi::PyDict_GetItemWithError(keyword_defaults, name.as_ptr());
                 if value.is_null() {
                     return Err(Mismatch);
                 }
-                slots[i] = slot_of(host, value);
+                *slot = slot_of(host, value);
             }
         }
     }

@@ -66,12 +66,7 @@ impl<'py> CPythonHost<'py> {
         self.snippet_in(&code, globals, args)
     }
 
-    fn snippet_in(
-        &mut self,
-        code: &Bound<'py, PyAny>,
-        globals: *mut ffi::PyObject,
-        args: &[Slot],
-    ) -> HostResult<Slot> {
+    fn snippet_in(&mut self, code: &Bound<'py, PyAny>, globals: *mut ffi::PyObject, args: &[Slot]) -> HostResult<Slot> {
         let mut objects = Objects::new(self);
         for arg in args {
             objects.push(arg)?;
@@ -144,9 +139,8 @@ impl<'py> CPythonHost<'py> {
             kwargs.set_item(intern!(py, "closure"), self.tuple(closure)?)?;
         }
         static FUNCTION_TYPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let function_type = FUNCTION_TYPE.get_or_try_init(py, || -> PyResult<_> {
-            Ok(py.import("types")?.getattr("FunctionType")?.unbind())
-        })?;
+        let function_type = FUNCTION_TYPE
+            .get_or_try_init(py, || -> PyResult<_> { Ok(py.import("types")?.getattr("FunctionType")?.unbind()) })?;
         let made = function_type.bind(py).call((code, function.globals(py)), Some(&kwargs))?;
         if !cfg!(Py_3_11) {
             let name = code.getattr(intern!(py, "co_name"))?;
@@ -293,10 +287,7 @@ fn quiet(py: Python<'_>, callable: *mut ffi::PyObject) -> Quiet {
 }
 
 /// `from module import name` with CPython's own fallbacks and texts.
-pub(super) fn import_from<'py>(
-    module: &Bound<'py, PyAny>,
-    name: &Bound<'py, PyString>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn import_from<'py>(module: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
     let py = module.py();
     if let Some(value) = module.getattr_opt(name)? {
         return Ok(value);
@@ -310,10 +301,7 @@ pub(super) fn import_from<'py>(
     let exec = py.import("builtins")?.getattr("exec")?;
     exec.call1((source, &scope))?;
     match scope.get_item("bring")? {
-        Some(bring) => bring.call1((module,)).map_err(|error| {
-            error.set_traceback(py, None);
-            error
-        }),
+        Some(bring) => bring.call1((module,)).inspect_err(|error| error.set_traceback(py, None)),
         None => Ok(py.None().into_bound(py)),
     }
 }

@@ -231,9 +231,10 @@ fn constant_object<'py>(py: Python<'py>, value: &Const) -> PyResult<Bound<'py, P
             let mut value = 0i64.into_pyobject(py)?.into_any();
             // In pieces, because `int()` refuses long texts.
             for piece in magnitude.as_bytes().chunks(18) {
-                let piece_value: i64 = std::str::from_utf8(piece).ok().and_then(|p| p.parse().ok()).ok_or_else(|| {
-                    PySystemError::new_err("flashpoint: a constant is not in decimal")
-                })?;
+                let piece_value: i64 = std::str::from_utf8(piece)
+                    .ok()
+                    .and_then(|p| p.parse().ok())
+                    .ok_or_else(|| PySystemError::new_err("flashpoint: a constant is not in decimal"))?;
                 value = value.mul(10i64.pow(piece.len() as u32))?.add(piece_value)?;
             }
             if digits.starts_with('-') { value.neg()? } else { value }

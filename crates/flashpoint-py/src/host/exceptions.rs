@@ -5,7 +5,9 @@
 
 use flashpoint_engine::host::Raised;
 use flashpoint_ir::generic::Pc;
-use pyo3::exceptions::{PyAssertionError, PyBaseException, PyNameError, PyRuntimeError, PyTypeError, PyUnboundLocalError};
+use pyo3::exceptions::{
+    PyAssertionError, PyBaseException, PyNameError, PyRuntimeError, PyTypeError, PyUnboundLocalError,
+};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -245,8 +247,7 @@ pub fn strip_frame(py: Python<'_>, code: &Bound<'_, PyAny>) {
     let Some(exc) = take_pending(py) else { return };
     let strip = || -> PyResult<()> {
         let traceback = exc.getattr(intern!(py, "__traceback__"))?;
-        if !traceback.is_none()
-            && traceback.getattr(intern!(py, "tb_frame"))?.getattr(intern!(py, "f_code"))?.is(code)
+        if !traceback.is_none() && traceback.getattr(intern!(py, "tb_frame"))?.getattr(intern!(py, "f_code"))?.is(code)
         {
             let next = traceback.getattr(intern!(py, "tb_next"))?;
             // SAFETY: `exc` is an exception, `next` a traceback or None.

@@ -15,11 +15,11 @@ use super::{CPythonHost, Objects};
 
 impl CPythonHost<'_> {
     pub(super) fn read_item(&mut self, object: &Slot, index: &Slot) -> HostResult<Slot> {
-        // SAFETY: slots of tag `Object` hold live objects; the GIL is held.
-        if let Some(container) = object_of(object)
-            && let Some(item) = unsafe { self.item_in_place(container, index) }
-        {
-            return Ok(item);
+        if let Some(container) = object_of(object) {
+            // SAFETY: slots of tag `Object` hold live objects; the GIL is held.
+            if let Some(item) = unsafe { self.item_in_place(container, index) } {
+                return Ok(item);
+            }
         }
         let mut objects = Objects::new(self);
         objects.push(object)?;
@@ -65,11 +65,11 @@ impl CPythonHost<'_> {
     }
 
     pub(super) fn write_item(&mut self, object: &Slot, index: &Slot, value: &Slot) -> HostResult<()> {
-        // SAFETY: slots of tag `Object` hold live objects; the GIL is held.
-        if let Some(container) = object_of(object)
-            && unsafe { self.set_in_place(container, index, value) }.is_some()
-        {
-            return Ok(());
+        if let Some(container) = object_of(object) {
+            // SAFETY: slots of tag `Object` hold live objects; the GIL is held.
+            if unsafe { self.set_in_place(container, index, value) }.is_some() {
+                return Ok(());
+            }
         }
         if self.is_numpy(object) {
             // NumPy may warn about the conversion.
@@ -144,7 +144,13 @@ impl CPythonHost<'_> {
         let Some(object) = object_of(iterable) else {
             if matches!(iterable.tag, Tag::RangeIter | Tag::SeqIter) {
                 // SAFETY: a slot that owns a reference holds a live object.
-                unsafe { ffi::Py_XINCREF(if iterable.owns() { iterable.a as *mut ffi::PyObject } else { std::ptr::null_mut() }) };
+                unsafe {
+                    ffi::Py_XINCREF(if iterable.owns() {
+                        iterable.a as *mut ffi::PyObject
+                    } else {
+                        std::ptr::null_mut()
+                    })
+                };
                 return Ok(*iterable);
             }
             return self.python_iterator(iterable);

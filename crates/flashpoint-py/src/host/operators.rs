@@ -4,7 +4,6 @@
 use flashpoint_engine::host::{Host, HostArg, HostResult, Raised};
 use flashpoint_ir::generic::{BinOp, CmpOp, ConstIdx, Conversion, NameIdx, NestedIdx, Pc, SlotIdx, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
-use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -12,34 +11,17 @@ use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
 
 use super::convert::{from_bound, object_of, to_bound};
 use super::data::FunctionData;
-use super::{CPythonHost, Objects, calls, exceptions, raised, stack};
+use super::protocols::{extend, not_a_manager, special, update};
+use super::{CPythonHost, calls, exceptions, raised, stack};
 
 impl<'py> CPythonHost<'py> {
     #[inline]
-    fn bound(&self, slot: &Slot) -> HostResult<Bound<'py, PyAny>> {
+    pub(super) fn bound(&self, slot: &Slot) -> HostResult<Bound<'py, PyAny>> {
         raised(self.py, to_bound(self.py, self.numpy, slot))
     }
 
     fn slot(&self, result: PyResult<Bound<'py, PyAny>>) -> HostResult<Slot> {
         raised(self.py, result).map(|object| from_bound(self.numpy, object))
-    }
-
-    /// Applies a function of the C API to the operands.
-    #[inline]
-    fn apply<const N: usize>(
-        &mut self,
-        operands: [&Slot; N],
-        function: impl FnOnce([*mut ffi::PyObject; N]) -> *mut ffi::PyObject,
-    ) -> HostResult<Slot> {
-        let mut objects = Objects::new(self);
-        for operand in operands {
-            objects.push(operand)?;
-        }
-        let (at, _) = objects.vectorcall_args();
-        // SAFETY: `at` points to `N` live objects.
-        let result = function(std::array::from_fn(|i| unsafe { *at.add(i) }));
-        drop(objects);
-        self.owned(result)
     }
 
     fn undefined(&self, function: &FunctionData, name: NameIdx) -> Raised {
@@ -197,99 +179,19 @@ impl Host for CPythonHost<'_> {
     }
 
     fn binary(&mut self, op: BinOp, lhs: &Slot, rhs: &Slot) -> HostResult<Slot> {
-        if self.is_numpy(lhs) || self.is_numpy(rhs) {
-            return self.snippet(binary_source(op), &[*lhs, *rhs]);
-        }
-        // SAFETY: live objects.
-        self.apply([lhs, rhs], |[a, b]| unsafe {
-            match op {
-                BinOp::Add => ffi::PyNumber_Add(a, b),
-                BinOp::Sub => ffi::PyNumber_Subtract(a, b),
-                BinOp::Mul => ffi::PyNumber_Multiply(a, b),
-                BinOp::TrueDiv => ffi::PyNumber_TrueDivide(a, b),
-                BinOp::FloorDiv => ffi::PyNumber_FloorDivide(a, b),
-                BinOp::Mod => ffi::PyNumber_Remainder(a, b),
-                BinOp::Pow => ffi::PyNumber_Power(a, b, ffi::Py_None()),
-                BinOp::LShift => ffi::PyNumber_Lshift(a, b),
-                BinOp::RShift => ffi::PyNumber_Rshift(a, b),
-                BinOp::And => ffi::PyNumber_And(a, b),
-                BinOp::Or => ffi::PyNumber_Or(a, b),
-                BinOp::Xor => ffi::PyNumber_Xor(a, b),
-                BinOp::MatMul => ffi::PyNumber_MatrixMultiply(a, b),
-            }
-        })
+        self.apply_binary(op, lhs, rhs)
     }
 
     fn in_place(&mut self, op: BinOp, lhs: &Slot, rhs: &Slot) -> HostResult<Slot> {
-        if self.is_numpy(lhs) || self.is_numpy(rhs) {
-            return self.snippet(in_place_source(op), &[*lhs, *rhs]);
-        }
-        // SAFETY: live objects.
-        self.apply([lhs, rhs], |[a, b]| unsafe {
-            match op {
-                BinOp::Add => ffi::PyNumber_InPlaceAdd(a, b),
-                BinOp::Sub => ffi::PyNumber_InPlaceSubtract(a, b),
-                BinOp::Mul => ffi::PyNumber_InPlaceMultiply(a, b),
-                BinOp::TrueDiv => ffi::PyNumber_InPlaceTrueDivide(a, b),
-                BinOp::FloorDiv => ffi::PyNumber_InPlaceFloorDivide(a, b),
-                BinOp::Mod => ffi::PyNumber_InPlaceRemainder(a, b),
-                BinOp::Pow => ffi::PyNumber_InPlacePower(a, b, ffi::Py_None()),
-                BinOp::LShift => ffi::PyNumber_InPlaceLshift(a, b),
-                BinOp::RShift => ffi::PyNumber_InPlaceRshift(a, b),
-                BinOp::And => ffi::PyNumber_InPlaceAnd(a, b),
-                BinOp::Or => ffi::PyNumber_InPlaceOr(a, b),
-                BinOp::Xor => ffi::PyNumber_InPlaceXor(a, b),
-                BinOp::MatMul => ffi::PyNumber_InPlaceMatrixMultiply(a, b),
-            }
-        })
+        self.apply_in_place(op, lhs, rhs)
     }
 
     fn unary(&mut self, op: UnOp, operand: &Slot) -> HostResult<Slot> {
-        if op == UnOp::Not {
-            return self.truth(operand).map(|truth| Slot::bool(!truth));
-        }
-        // `~True` warns as well.
-        if self.is_numpy(operand) || (op == UnOp::Invert && operand.tag == Tag::Bool) {
-            let source = match op {
-                UnOp::Neg => "lambda a: -a",
-                UnOp::Pos => "lambda a: +a",
-                UnOp::Invert | UnOp::Not => "lambda a: ~a",
-            };
-            return self.snippet(source, &[*operand]);
-        }
-        // SAFETY: live objects.
-        self.apply([operand], |[a]| unsafe {
-            match op {
-                UnOp::Neg => ffi::PyNumber_Negative(a),
-                UnOp::Pos => ffi::PyNumber_Positive(a),
-                UnOp::Invert | UnOp::Not => ffi::PyNumber_Invert(a),
-            }
-        })
+        self.apply_unary(op, operand)
     }
 
     fn compare(&mut self, op: CmpOp, lhs: &Slot, rhs: &Slot) -> HostResult<Slot> {
-        if self.is_numpy(lhs) || self.is_numpy(rhs) {
-            return self.snippet(compare_source(op), &[*lhs, *rhs]);
-        }
-        let code = match op {
-            CmpOp::Lt => ffi::Py_LT,
-            CmpOp::Le => ffi::Py_LE,
-            CmpOp::Eq => ffi::Py_EQ,
-            CmpOp::Ne => ffi::Py_NE,
-            CmpOp::Gt => ffi::Py_GT,
-            CmpOp::Ge => ffi::Py_GE,
-            // Integers of different size differ.
-            CmpOp::Is => return Ok(Slot::bool(self.bound(lhs)?.is(&self.bound(rhs)?))),
-            CmpOp::IsNot => return Ok(Slot::bool(!self.bound(lhs)?.is(&self.bound(rhs)?))),
-            CmpOp::In | CmpOp::NotIn => {
-                let (item, container) = (self.bound(lhs)?, self.bound(rhs)?);
-                // SAFETY: live objects.
-                let found = unsafe { ffi::PySequence_Contains(container.as_ptr(), item.as_ptr()) };
-                return if found < 0 { Err(Raised) } else { Ok(Slot::bool((found == 1) == (op == CmpOp::In))) };
-            }
-        };
-        // SAFETY: live objects.
-        self.apply([lhs, rhs], |[a, b]| unsafe { ffi::PyObject_RichCompare(a, b, code) })
+        self.apply_compare(op, lhs, rhs)
     }
 
     fn truth(&mut self, operand: &Slot) -> HostResult<bool> {
@@ -458,9 +360,8 @@ impl Host for CPythonHost<'_> {
         let value = raised(self.py, converted)?;
         let spec = spec.map(|spec| self.bound(spec)).transpose()?;
         // SAFETY: live objects, or null for no specification.
-        let text = unsafe {
-            ffi::PyObject_Format(value.as_ptr(), spec.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr))
-        };
+        let text =
+            unsafe { ffi::PyObject_Format(value.as_ptr(), spec.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr)) };
         self.owned(text)
     }
 
@@ -487,9 +388,7 @@ impl Host for CPythonHost<'_> {
     }
 
     fn unpack(&mut self, source: &Slot, before: usize, star: bool, out: &mut [Slot]) -> HostResult<()> {
-        if !star
-            && let Some(object) = object_of(source)
-        {
+        if !star && let Some(object) = object_of(source) {
             let object = raised(self.py, to_bound(self.py, self.numpy, &Slot::object(object as u64)))?;
             if let Ok(tuple) = object.cast_exact::<PyTuple>()
                 && tuple.len() == out.len()
@@ -499,11 +398,11 @@ impl Host for CPythonHost<'_> {
             }
         }
         // CPython unpacks, so that its texts are its own.
-        let names: Vec<String> = (0..out.len())
-            .map(|i| if star && i == before { format!("*a{i}, ") } else { format!("a{i}, ") })
-            .collect();
+        let names: Vec<String> =
+            (0..out.len()).map(|i| if star && i == before { format!("*a{i}, ") } else { format!("a{i}, ") }).collect();
         let results = (0..out.len()).map(|i| format!("a{i}, ")).collect::<String>();
-        let (targets, results) = if out.is_empty() { ("[]".to_owned(), "()".to_owned()) } else { (names.concat(), results) };
+        let (targets, results) =
+            if out.is_empty() { ("[]".to_owned(), "()".to_owned()) } else { (names.concat(), results) };
         let tuple = self.snippet(format!("def f(a): {targets} = a; return {results}"), &[*source])?;
         let object = self.bound(&tuple);
         self.release(tuple);
@@ -526,9 +425,10 @@ impl Host for CPythonHost<'_> {
             let names: Vec<_> = from_names.iter().map(|name| function.name(py, *name).clone()).collect();
             let from_list =
                 if names.is_empty() { py.None().into_bound(py) } else { PyTuple::new(py, names)?.into_any() };
-            let import = function.builtins(py).get_item(intern!(py, "__import__")).map_err(|_| {
-                pyo3::exceptions::PyImportError::new_err("__import__ not found")
-            })?;
+            let import = function
+                .builtins(py)
+                .get_item(intern!(py, "__import__"))
+                .map_err(|_| pyo3::exceptions::PyImportError::new_err("__import__ not found"))?;
             import.call1((function.name(py, module), function.globals(py), py.None(), from_list, level))
         };
         let module = import();
@@ -639,111 +539,5 @@ impl Host for CPythonHost<'_> {
 
     fn describe(&mut self, slot: &Slot) -> String {
         super::remat::describe(self, slot)
-    }
-}
-
-/// The bound special method, looked up on the type.
-fn special<'py>(object: &Bound<'py, PyAny>, name: &'static str) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = object.py();
-    let ty = object.get_type();
-    // The type's own resolution order, not its metaclass's.
-    for class in ty.mro().iter() {
-        let dict = class.getattr(intern!(py, "__dict__"))?;
-        let Ok(attribute) = dict.get_item(name) else { continue };
-        return match attribute.get_type().getattr_opt(intern!(py, "__get__"))? {
-            Some(get) => get.call1((&attribute, object, &ty)).map(Some),
-            None => Ok(Some(attribute)),
-        };
-    }
-    Ok(None)
-}
-
-fn not_a_manager(manager: &Bound<'_, PyAny>, lacks_enter: bool) -> PyResult<PyErr> {
-    let class = manager.get_type();
-    let py = manager.py();
-    if !cfg!(Py_3_11) {
-        return Ok(PyAttributeError::new_err(if lacks_enter { "__enter__" } else { "__exit__" }));
-    }
-    let name = class.getattr(intern!(py, "__qualname__"))?;
-    let module = class.getattr(intern!(py, "__module__"))?.to_string();
-    let full = if module == "builtins" { name.to_string() } else { format!("{module}.{name}") };
-    let why = if lacks_enter { "" } else { " (missed __exit__ method)" };
-    Ok(PyTypeError::new_err(format!("'{full}' object does not support the context manager protocol{why}")))
-}
-
-fn extend(list: &Bound<'_, PyList>, iterable: &Bound<'_, PyAny>) -> PyResult<()> {
-    let is_iterable = |object: &Bound<'_, PyAny>| -> PyResult<bool> {
-        Ok(object.get_type().getattr_opt("__iter__")?.is_some() || object.get_type().getattr_opt("__getitem__")?.is_some())
-    };
-    match list.call_method1(intern!(list.py(), "extend"), (iterable,)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_instance_of::<PyTypeError>(list.py()) && !is_iterable(iterable)? => Err(
-            PyTypeError::new_err(format!("Value after * must be an iterable, not {}", iterable.get_type().name()?)),
-        ),
-        Err(error) => Err(error),
-    }
-}
-
-fn update(dict: &Bound<'_, PyDict>, mapping: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = dict.py();
-    // SAFETY: live objects.
-    if unsafe { ffi::PyDict_Update(dict.as_ptr(), mapping.as_ptr()) } == 0 {
-        return Ok(());
-    }
-    let error = PyErr::fetch(py);
-    if error.is_instance_of::<PyAttributeError>(py) {
-        return Err(PyTypeError::new_err(format!("'{}' object is not a mapping", mapping.get_type().name()?)));
-    }
-    Err(error)
-}
-
-fn binary_source(op: BinOp) -> &'static str {
-    match op {
-        BinOp::Add => "lambda a, b: a + b",
-        BinOp::Sub => "lambda a, b: a - b",
-        BinOp::Mul => "lambda a, b: a * b",
-        BinOp::TrueDiv => "lambda a, b: a / b",
-        BinOp::FloorDiv => "lambda a, b: a // b",
-        BinOp::Mod => "lambda a, b: a % b",
-        BinOp::Pow => "lambda a, b: a ** b",
-        BinOp::LShift => "lambda a, b: a << b",
-        BinOp::RShift => "lambda a, b: a >> b",
-        BinOp::And => "lambda a, b: a & b",
-        BinOp::Or => "lambda a, b: a | b",
-        BinOp::Xor => "lambda a, b: a ^ b",
-        BinOp::MatMul => "lambda a, b: a @ b",
-    }
-}
-
-fn in_place_source(op: BinOp) -> &'static str {
-    match op {
-        BinOp::Add => "def f(a, b): a += b; return a",
-        BinOp::Sub => "def f(a, b): a -= b; return a",
-        BinOp::Mul => "def f(a, b): a *= b; return a",
-        BinOp::TrueDiv => "def f(a, b): a /= b; return a",
-        BinOp::FloorDiv => "def f(a, b): a //= b; return a",
-        BinOp::Mod => "def f(a, b): a %= b; return a",
-        BinOp::Pow => "def f(a, b): a **= b; return a",
-        BinOp::LShift => "def f(a, b): a <<= b; return a",
-        BinOp::RShift => "def f(a, b): a >>= b; return a",
-        BinOp::And => "def f(a, b): a &= b; return a",
-        BinOp::Or => "def f(a, b): a |= b; return a",
-        BinOp::Xor => "def f(a, b): a ^= b; return a",
-        BinOp::MatMul => "def f(a, b): a @= b; return a",
-    }
-}
-
-fn compare_source(op: CmpOp) -> &'static str {
-    match op {
-        CmpOp::Lt => "lambda a, b: a < b",
-        CmpOp::Le => "lambda a, b: a <= b",
-        CmpOp::Eq => "lambda a, b: a == b",
-        CmpOp::Ne => "lambda a, b: a != b",
-        CmpOp::Gt => "lambda a, b: a > b",
-        CmpOp::Ge => "lambda a, b: a >= b",
-        CmpOp::Is => "lambda a, b: a is b",
-        CmpOp::IsNot => "lambda a, b: a is not b",
-        CmpOp::In => "lambda a, b: a in b",
-        CmpOp::NotIn => "lambda a, b: a not in b",
     }
 }

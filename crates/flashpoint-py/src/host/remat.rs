@@ -56,7 +56,8 @@ impl Rematerialize for CPythonHost<'_> {
             interface.set_item("data", (data, read_only))?;
             interface.set_item("shape", PyTuple::new(py, extents)?)?;
             interface.set_item("strides", PyTuple::new(py, strides)?)?;
-            interface.set_item("typestr", py.import("numpy")?.call_method1("dtype", (dtype.name(),))?.getattr("str")?)?;
+            interface
+                .set_item("typestr", py.import("numpy")?.call_method1("dtype", (dtype.name(),))?.getattr("str")?)?;
             interface.set_item("version", 3)?;
             let namespace = py.import("types")?.getattr("SimpleNamespace")?;
             let kwargs = PyDict::new(py);

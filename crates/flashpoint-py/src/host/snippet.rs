@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use flashpoint_ir::generic::{BinOp, CmpOp};
 use pyo3::exceptions::PySystemError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -26,11 +27,8 @@ pub fn template(py: Python<'_>, source: Cow<'static, str>) -> PyResult<Py<PyAny>
     }
     let kwargs = PyDict::new(py);
     kwargs.set_item("dont_inherit", true)?;
-    let module = py.import("builtins")?.call_method(
-        "compile",
-        (source.as_ref(), "<flashpoint>", "exec"),
-        Some(&kwargs),
-    )?;
+    let module =
+        py.import("builtins")?.call_method("compile", (source.as_ref(), "<flashpoint>", "exec"), Some(&kwargs))?;
     let constants = module.getattr("co_consts")?;
     let code = constants.cast::<PyTuple>()?.iter().find(|c| c.is_instance_of::<PyCode>());
     let code = code.ok_or_else(|| PySystemError::new_err("flashpoint: a snippet defines no function"))?.unbind();
@@ -51,4 +49,58 @@ pub fn at_line<'py>(template: &Bound<'py, PyAny>, code: &Bound<'py, PyAny>, line
     }
     changes.set_item(intern!(py, "co_firstlineno"), line)?;
     template.call_method(intern!(py, "replace"), (), Some(&changes))
+}
+
+/// The snippet for a binary operator.
+pub fn binary_source(op: BinOp) -> &'static str {
+    match op {
+        BinOp::Add => "lambda a, b: a + b",
+        BinOp::Sub => "lambda a, b: a - b",
+        BinOp::Mul => "lambda a, b: a * b",
+        BinOp::TrueDiv => "lambda a, b: a / b",
+        BinOp::FloorDiv => "lambda a, b: a // b",
+        BinOp::Mod => "lambda a, b: a % b",
+        BinOp::Pow => "lambda a, b: a ** b",
+        BinOp::LShift => "lambda a, b: a << b",
+        BinOp::RShift => "lambda a, b: a >> b",
+        BinOp::And => "lambda a, b: a & b",
+        BinOp::Or => "lambda a, b: a | b",
+        BinOp::Xor => "lambda a, b: a ^ b",
+        BinOp::MatMul => "lambda a, b: a @ b",
+    }
+}
+
+/// The snippet for an augmented assignment.
+pub fn in_place_source(op: BinOp) -> &'static str {
+    match op {
+        BinOp::Add => "def f(a, b): a += b; return a",
+        BinOp::Sub => "def f(a, b): a -= b; return a",
+        BinOp::Mul => "def f(a, b): a *= b; return a",
+        BinOp::TrueDiv => "def f(a, b): a /= b; return a",
+        BinOp::FloorDiv => "def f(a, b): a //= b; return a",
+        BinOp::Mod => "def f(a, b): a %= b; return a",
+        BinOp::Pow => "def f(a, b): a **= b; return a",
+        BinOp::LShift => "def f(a, b): a <<= b; return a",
+        BinOp::RShift => "def f(a, b): a >>= b; return a",
+        BinOp::And => "def f(a, b): a &= b; return a",
+        BinOp::Or => "def f(a, b): a |= b; return a",
+        BinOp::Xor => "def f(a, b): a ^= b; return a",
+        BinOp::MatMul => "def f(a, b): a @= b; return a",
+    }
+}
+
+/// The snippet for a comparison.
+pub fn compare_source(op: CmpOp) -> &'static str {
+    match op {
+        CmpOp::Lt => "lambda a, b: a < b",
+        CmpOp::Le => "lambda a, b: a <= b",
+        CmpOp::Eq => "lambda a, b: a == b",
+        CmpOp::Ne => "lambda a, b: a != b",
+        CmpOp::Gt => "lambda a, b: a > b",
+        CmpOp::Ge => "lambda a, b: a >= b",
+        CmpOp::Is => "lambda a, b: a is b",
+        CmpOp::IsNot => "lambda a, b: a is not b",
+        CmpOp::In => "lambda a, b: a in b",
+        CmpOp::NotIn => "lambda a, b: a not in b",
+    }
 }
