@@ -24,6 +24,8 @@ pub mod version;
 
 pub mod strips;
 
+pub mod if_convert;
+
 mod bounds;
 mod counted;
 

@@ -43,6 +43,7 @@ macro_rules! pass {
 
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
 use crate::gvn::gvn;
+use crate::if_convert::if_convert;
 use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
@@ -89,6 +90,7 @@ pub const TIER2: &[Pass] = &[
     pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
     pass!(licm, "licm", "move invariant code in front of loops"),
     pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
+    pass!(if_convert, "if_convert", "do both sides of small branches that hold guards"),
     pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
