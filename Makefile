@@ -16,7 +16,7 @@ help: ## list the targets
 	@echo "  FLASHPOINT_NO_LLVM=1 builds without tier 2."
 
 demo: build ## run the programs of the field on real sizes
-	$(ENV) && $(VENV_PYTHON) examples/demo.py $(ARGS)
+	$(ENV) && $(VENV_PYTHON) -m demo $(ARGS)
 
 test: build ## run the Rust tests, then the Python tests
 	scripts/test $(ARGS)
