@@ -1,5 +1,6 @@
 //! What tier 2 costs and what its code is worth: `cargo run --release -p flashpoint-llvm --example tier2_measure -- LIBRARY`.
 //!
+//! Options by environment: `ASM=1` prints texts, `LARGE=1` compiles large functions as well.
 //! Prints the time from a request to an object, opening the library included, then of later requests; and the time per
 //! element of a few loops at several preferred vector widths, on arrays that fit the second-level cache.
 
@@ -41,7 +42,8 @@ fn main() {
         times.sort();
         println!("{name:28} first {first:>9.2?}  later {:>9.2?}  {} bytes", times[0], reply.object.len());
     }
-    for n_steps in [100, 300, 1200, 5000] {
+    let large: &[usize] = if std::env::var_os("LARGE").is_some() { &[100, 300, 1200, 5000] } else { &[] };
+    for &n_steps in large {
         let func = long(n_steps);
         for level in [3, 1] {
             let mut request = CompileRequest::new(func.clone());
