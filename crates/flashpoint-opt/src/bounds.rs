@@ -72,7 +72,16 @@ impl<'a, 'b> Bounds<'a, 'b> {
             .filter(|info| outer.contains(info.header))
             .filter_map(|info| Some((info.header, counter(emit.func, shape, info)?)))
             .collect();
-        Bounds { emit, shape, root, counters, strip, memo: HashMap::new(), wanted_loads: Vec::new(), false_tests: Vec::new() }
+        Bounds {
+            emit,
+            shape,
+            root,
+            counters,
+            strip,
+            memo: HashMap::new(),
+            wanted_loads: Vec::new(),
+            false_tests: Vec::new(),
+        }
     }
 
     /// Whether `block` runs only behind the tests of the counted loops around it, up to the root.
@@ -424,7 +433,10 @@ impl<'a, 'b> Bounds<'a, 'b> {
         // Another parameter that moves by a constant in each iteration.
         let preheader = info.preheader(&self.shape.cfg)?;
         let args = |from: Block| -> Vec<Value> {
-            targets(terminator(self.emit.func, from)).filter(|call| call.block == block).map(|call| call.args[index]).collect()
+            targets(terminator(self.emit.func, from))
+                .filter(|call| call.block == block)
+                .map(|call| call.args[index])
+                .collect()
         };
         let outside = *args(preheader).first()?;
         let mut step = None;
@@ -463,8 +475,10 @@ impl<'a, 'b> Bounds<'a, 'b> {
     fn join(&mut self, block: Block, index: usize) -> Option<Bound> {
         let mut all: Option<Bound> = None;
         for pred in self.shape.cfg.predecessors(block).to_vec() {
-            let args: Vec<Value> =
-                targets(terminator(self.emit.func, pred)).filter(|call| call.block == block).map(|call| call.args[index]).collect();
+            let args: Vec<Value> = targets(terminator(self.emit.func, pred))
+                .filter(|call| call.block == block)
+                .map(|call| call.args[index])
+                .collect();
             for arg in args {
                 let bound = self.bound(arg)?;
                 all = Some(match all {
@@ -485,8 +499,10 @@ impl<'a, 'b> Bounds<'a, 'b> {
         let zero = self.emit.iconst(ty, 0);
         let mut delta = Bound { lo: zero, hi: zero, conds: vec![], deps: 0, loose: false };
         for latch in latches {
-            let args: Vec<Value> =
-                targets(terminator(self.emit.func, latch)).filter(|call| call.block == header).map(|call| call.args[index]).collect();
+            let args: Vec<Value> = targets(terminator(self.emit.func, latch))
+                .filter(|call| call.block == header)
+                .map(|call| call.args[index])
+                .collect();
             for arg in args {
                 let more = self.delta(arg, param, 8)?;
                 delta = self.hull(delta, more);

@@ -10,7 +10,6 @@
 //! Invariant: the entry block keeps its parameters and stays first. Kept here; checked by the verifier.
 //! Does not know what instructions compute; it needs only to know which are pure.
 
-
 use flashpoint_ir::analysis::Cfg;
 use flashpoint_ir::typed::*;
 

@@ -11,8 +11,6 @@ use crate::simplify::{opposite, swapped};
 pub struct Counter {
     /// The header's parameter.
     pub param: Value,
-    /// Its position.
-    pub index: usize,
     /// What comes in from the preheader.
     pub first: Value,
     /// What each iteration adds: positive for `Slt` and `Sle`, negative for `Sgt` and `Sge`.
@@ -23,8 +21,6 @@ pub struct Counter {
     pub limit: Value,
     /// The first block of the body, reached only from the header.
     pub stay: Block,
-    /// Where the header leaves to.
-    pub leave: Block,
 }
 
 /// The graph of a function with what the loop passes ask of it.
@@ -60,9 +56,9 @@ impl Shape {
 pub fn counter(func: &TypedFunction, shape: &Shape, info: &Loop) -> Option<Counter> {
     let preheader = info.preheader(&shape.cfg)?;
     let InstKind::Branch(cond, a, b) = terminator(func, info.header) else { return None };
-    let (stay, leave, negated) = match (info.contains(a.block), info.contains(b.block)) {
-        (true, false) => (a.block, b.block, false),
-        (false, true) => (b.block, a.block, true),
+    let (stay, negated) = match (info.contains(a.block), info.contains(b.block)) {
+        (true, false) => (a.block, false),
+        (false, true) => (b.block, true),
         _ => return None,
     };
     if shape.cfg.predecessors(stay) != [info.header] {
@@ -97,7 +93,7 @@ pub fn counter(func: &TypedFunction, shape: &Shape, info: &Loop) -> Option<Count
         IntCC::Sgt | IntCC::Sge => step < 0,
         _ => false,
     };
-    (fits && step.abs() < 1 << 20).then_some(Counter { param, index, first, step, cc, limit, stay, leave })
+    (fits && step.abs() < 1 << 20).then_some(Counter { param, first, step, cc, limit, stay })
 }
 
 /// The constant that `next` adds to `param`.

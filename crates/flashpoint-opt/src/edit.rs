@@ -122,17 +122,6 @@ impl Defs {
     }
 }
 
-/// The block of each instruction in the layout.
-pub fn blocks_of_insts(func: &TypedFunction) -> Vec<Option<Block>> {
-    let mut blocks = vec![None; func.insts.len()];
-    for &block in &func.layout {
-        for inst in &func.blocks[block.index()].insts {
-            blocks[inst.index()] = Some(block);
-        }
-    }
-    blocks
-}
-
 /// The block that defines each value.
 pub fn blocks_of_values(func: &TypedFunction) -> Vec<Option<Block>> {
     let mut blocks = vec![None; func.value_types.len()];
@@ -153,7 +142,11 @@ pub fn blocks_of_values(func: &TypedFunction) -> Vec<Option<Block>> {
 /// copy the instruction, which the cheap tier would notice.
 pub fn visit_operands(kind: &InstKind, f: &mut impl FnMut(Value)) {
     match kind {
-        InstKind::Iconst { .. } | InstKind::Fconst { .. } | InstKind::Context | InstKind::Poll(_) | InstKind::Exit(_) => {}
+        InstKind::Iconst { .. }
+        | InstKind::Fconst { .. }
+        | InstKind::Context
+        | InstKind::Poll(_)
+        | InstKind::Exit(_) => {}
         InstKind::Unary(_, a)
         | InstKind::Convert(_, a, _)
         | InstKind::Splat(a, _)
@@ -285,11 +278,6 @@ impl Subst {
         }
     }
 
-    /// Whether anything is replaced.
-    pub fn is_changed(&self) -> bool {
-        self.changed
-    }
-
     /// Renames the operands of one instruction.
     pub fn apply_to(&mut self, kind: &mut InstKind) {
         if self.changed {
@@ -364,11 +352,6 @@ impl<'a> Emitter<'a> {
     /// Adds to `block`.
     pub fn new(func: &'a mut TypedFunction, defs: &'a mut Defs, block: Block, line: u32) -> Emitter<'a> {
         Emitter { func, defs, block, line }
-    }
-
-    /// The block that code goes to.
-    pub fn block(&self) -> Block {
-        self.block
     }
 
     /// Adds an instruction with results of these types.
@@ -470,7 +453,10 @@ impl<'a> Emitter<'a> {
         }
         let keeps = match op {
             OverflowOp::SaddOverflow | OverflowOp::UaddOverflow if x == Some(0) => Some(b),
-            OverflowOp::SaddOverflow | OverflowOp::UaddOverflow | OverflowOp::SsubOverflow | OverflowOp::UsubOverflow
+            OverflowOp::SaddOverflow
+            | OverflowOp::UaddOverflow
+            | OverflowOp::SsubOverflow
+            | OverflowOp::UsubOverflow
                 if y == Some(0) =>
             {
                 Some(a)

@@ -100,9 +100,7 @@ pub fn fold(kind: &InstKind, ty: Type, constant: &dyn Fn(Value) -> Option<Consta
             (ConvertOp::SintToFloat, Constant::Int(a)) if ty == Type::F64 && i64::try_from(a).is_ok() => {
                 Constant::F64((a as f64).to_bits())
             }
-            (ConvertOp::FloatExtend, Constant::F32(a)) => {
-                Constant::F64(f64::from(f32::from_bits(a as u32)).to_bits())
-            }
+            (ConvertOp::FloatExtend, Constant::F32(a)) => Constant::F64(f64::from(f32::from_bits(a as u32)).to_bits()),
             _ => return None,
         },
         _ => return None,
@@ -238,6 +236,7 @@ fn float_binary(op: BinaryOp, a: u64, b: u64) -> Option<u64> {
         _ => return None,
     };
     // Overflow, underflow and invalid operations raise flags that NumPy's warnings are read from.
-    let quiet = x.is_finite() && y.is_finite() && value.is_finite() && (value.abs() >= f64::MIN_POSITIVE || value == 0.0);
+    let quiet =
+        x.is_finite() && y.is_finite() && value.is_finite() && (value.abs() >= f64::MIN_POSITIVE || value == 0.0);
     quiet.then_some(value.to_bits())
 }

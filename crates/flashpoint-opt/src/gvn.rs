@@ -8,11 +8,10 @@
 //! Invariant: a dropped guard is dominated by one with the same condition, whose exit is taken first. Checked by the random
 //! functions in `tests/`, exits included.
 
-
 use flashpoint_ir::analysis::{Cfg, DomTree};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{FastMap, Defs, Subst, new_inst, terminator};
+use crate::edit::{Defs, FastMap, Subst, new_inst, terminator};
 use crate::pipeline::PassContext;
 use crate::simplify::{is_commutative, opposite, swapped};
 
@@ -22,7 +21,8 @@ pub fn gvn(func: &mut TypedFunction, _: &mut PassContext) -> bool {
     let doms = DomTree::of(func, &cfg);
     let mut subst = Subst::new(func);
     let defs = Defs::of(func);
-    let mut pass = Gvn { func, cfg: &cfg, doms: &doms, defs, subst: &mut subst, table: FastMap::default(), changed: false };
+    let mut pass =
+        Gvn { func, cfg: &cfg, doms: &doms, defs, subst: &mut subst, table: FastMap::default(), changed: false };
     pass.run();
     let changed = pass.changed;
     subst.apply(func) | changed
@@ -51,6 +51,9 @@ enum Key {
     KnownComparison(IntCC, Value, Value),
 }
 
+/// What a block entered into the table, with what that hid.
+type Added = Vec<(Key, Option<Vec<Value>>)>;
+
 struct Gvn<'a> {
     func: &'a mut TypedFunction,
     cfg: &'a Cfg,
@@ -65,7 +68,7 @@ struct Gvn<'a> {
 impl Gvn<'_> {
     fn run(&mut self) {
         // Scopes: what each block on the path from the root added, with what it hid.
-        let mut scopes: Vec<(Block, usize, Vec<(Key, Option<Vec<Value>>)>)> = Vec::new();
+        let mut scopes: Vec<(Block, usize, Added)> = Vec::new();
         let entry = self.func.entry();
         let scope = self.block(entry, None);
         scopes.push((entry, 0, scope));
@@ -87,7 +90,7 @@ impl Gvn<'_> {
         }
     }
 
-    fn block(&mut self, block: Block, parent: Option<Block>) -> Vec<(Key, Option<Vec<Value>>)> {
+    fn block(&mut self, block: Block, parent: Option<Block>) -> Added {
         let mut added = Vec::new();
         if let Some(parent) = parent
             && let [pred] = self.cfg.predecessors(block)
@@ -149,7 +152,7 @@ impl Gvn<'_> {
     }
 
     /// Enters that `cond` is known.
-    fn know(&mut self, cond: Value, truth: bool, added: &mut Vec<(Key, Option<Vec<Value>>)>) {
+    fn know(&mut self, cond: Value, truth: bool, added: &mut Added) {
         let mut enter = |key: Key, truth: bool| {
             let hidden = self.table.insert(key.clone(), vec![Value(u32::from(truth))]);
             added.push((key, hidden));

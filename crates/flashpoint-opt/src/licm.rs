@@ -10,7 +10,9 @@
 use flashpoint_ir::analysis::{Cfg, DomTree, LoopForest};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut, visit_operands};
+use crate::edit::{
+    Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut, visit_operands,
+};
 use crate::pipeline::PassContext;
 
 /// Gives every loop a preheader.
@@ -25,10 +27,10 @@ pub fn normalize_loops(func: &mut TypedFunction, _: &mut PassContext) -> bool {
         }
         let header = info.header;
         let outside: Vec<Block> = cfg.predecessors(header).iter().copied().filter(|b| !info.contains(*b)).collect();
-        let before = func.layout.iter().position(|b| *b == header).map_or(header, |at| func.layout[at.saturating_sub(1)]);
+        let before =
+            func.layout.iter().position(|b| *b == header).map_or(header, |at| func.layout[at.saturating_sub(1)]);
         let preheader = new_block(func, before);
-        let types: Vec<Type> =
-            func.blocks[header.index()].params.iter().map(|p| func.value_types[p.index()]).collect();
+        let types: Vec<Type> = func.blocks[header.index()].params.iter().map(|p| func.value_types[p.index()]).collect();
         let params: Vec<Value> = types.into_iter().map(|ty| append_param(func, preheader, ty)).collect();
         for pred in outside {
             terminator_mut(func, pred).for_each_target_mut(&mut |call| {

@@ -117,7 +117,12 @@ pub struct PassOptions {
 impl PassOptions {
     /// The options for tier 1.
     pub fn tier1() -> PassOptions {
-        PassOptions { pipeline: TIER1, verify: cfg!(debug_assertions) || always_verify(), report_loops: false, short_strips: false }
+        PassOptions {
+            pipeline: TIER1,
+            verify: cfg!(debug_assertions) || always_verify(),
+            report_loops: false,
+            short_strips: false,
+        }
     }
 
     /// The options for tier 2.
@@ -143,11 +148,8 @@ pub struct Report {
 /// If a pass leaves a function that the verifier refuses, where verification is on.
 pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     let mut report = Report::default();
-    let mut context = PassContext {
-        fastmath: func.licences.fastmath,
-        short_strips: options.short_strips,
-        ..PassContext::default()
-    };
+    let mut context =
+        PassContext { fastmath: func.licences.fastmath, short_strips: options.short_strips, ..PassContext::default() };
     for pass in options.pipeline {
         if !take_fuel() {
             break;

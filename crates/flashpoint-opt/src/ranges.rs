@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use flashpoint_ir::analysis::{Cfg, DomTree};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{FastMap, Defs, Subst, new_inst, targets, terminator};
+use crate::edit::{Defs, FastMap, Subst, new_inst, targets, terminator};
 use crate::fold::{canonical, compare, signed_range};
 use crate::pipeline::PassContext;
 use crate::simplify::opposite;
@@ -256,7 +256,14 @@ impl Ranges<'_> {
     }
 
     /// What a back edge brings, given what comes from outside the loop.
-    fn next_interval(&self, header: Block, latch: Block, param: Value, arg: Value, first: Interval) -> Option<Interval> {
+    fn next_interval(
+        &self,
+        header: Block,
+        latch: Block,
+        param: Value,
+        arg: Value,
+        first: Interval,
+    ) -> Option<Interval> {
         if arg == param {
             return Some(first);
         }
@@ -270,7 +277,11 @@ impl Ranges<'_> {
                 if !self.doms.dominates(guard, latch) {
                     return None;
                 }
-                Some(if step >= 0 { Interval { lo: first.lo, hi: full.hi } } else { Interval { lo: full.lo, hi: first.hi } })
+                Some(if step >= 0 {
+                    Interval { lo: first.lo, hi: full.hi }
+                } else {
+                    Interval { lo: full.lo, hi: first.hi }
+                })
             }
             Some(&InstKind::Binary(BinaryOp::Iadd, a, b)) => {
                 let step = step(a, b)?;
@@ -575,10 +586,18 @@ impl Ranges<'_> {
                     }
                 }
             }
-            InstKind::Binary(op @ (BinaryOp::SdivFloor | BinaryOp::SremFloor | BinaryOp::Sdiv | BinaryOp::Srem), a, b) => {
+            InstKind::Binary(
+                op @ (BinaryOp::SdivFloor | BinaryOp::SremFloor | BinaryOp::Sdiv | BinaryOp::Srem),
+                a,
+                b,
+            ) => {
                 let (ia, ib) = (self.interval(a), self.interval(b));
                 if ia.lo >= 0 && ib.lo > 0 {
-                    let op = if matches!(op, BinaryOp::SdivFloor | BinaryOp::Sdiv) { BinaryOp::Udiv } else { BinaryOp::Urem };
+                    let op = if matches!(op, BinaryOp::SdivFloor | BinaryOp::Sdiv) {
+                        BinaryOp::Udiv
+                    } else {
+                        BinaryOp::Urem
+                    };
                     self.func.insts[inst.index()].kind = InstKind::Binary(op, a, b);
                     self.changed = true;
                 }
@@ -678,8 +697,12 @@ impl Ranges<'_> {
             }
             BinaryOp::Smin => Some(Interval { lo: ia.lo.min(ib.lo), hi: ia.hi.min(ib.hi) }),
             BinaryOp::Smax => Some(Interval { lo: ia.lo.max(ib.lo), hi: ia.hi.max(ib.hi) }),
-            BinaryOp::Umin if ib.lo >= 0 => Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } }),
-            BinaryOp::And if ib.lo >= 0 => Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } }),
+            BinaryOp::Umin if ib.lo >= 0 => {
+                Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } })
+            }
+            BinaryOp::And if ib.lo >= 0 => {
+                Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } })
+            }
             BinaryOp::And if ia.lo >= 0 => Some(Interval { lo: 0, hi: ia.hi }),
             BinaryOp::Or | BinaryOp::Xor if ia.lo >= 0 && ib.lo >= 0 => {
                 let bits = 128 - (ia.hi | ib.hi).leading_zeros();
@@ -738,7 +761,15 @@ impl Ranges<'_> {
                 let at_most = || self.max_difference(a, b) <= 0;
                 let at_least = || self.max_difference(b, a) <= 0;
                 let both_positive = || self.interval(a).lo >= 0 && self.interval(b).lo >= 0;
-                let decide = |yes: bool, no: bool| if yes { Some(true) } else if no { Some(false) } else { None };
+                let decide = |yes: bool, no: bool| {
+                    if yes {
+                        Some(true)
+                    } else if no {
+                        Some(false)
+                    } else {
+                        None
+                    }
+                };
                 match cc {
                     IntCC::Slt => decide(less(), at_least()),
                     IntCC::Sle => decide(at_most(), greater()),

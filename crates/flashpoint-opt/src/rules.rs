@@ -263,7 +263,9 @@ mod tests {
             Pat::Int(value) => fold::canonical(*value, bits),
             Pat::Compute(n, f) => fold::canonical(f(vars[*n], bits), bits),
             Pat::Node(Op::Binary(op), [a, b]) => fold::binary(*op, eval(a, bits, vars)?, eval(b, bits, vars)?, bits)?,
-            Pat::Node(Op::PtrAdd, [a, b]) => fold::binary(BinaryOp::Iadd, eval(a, bits, vars)?, eval(b, bits, vars)?, bits)?,
+            Pat::Node(Op::PtrAdd, [a, b]) => {
+                fold::binary(BinaryOp::Iadd, eval(a, bits, vars)?, eval(b, bits, vars)?, bits)?
+            }
             Pat::Node(Op::Unary(op), [a]) => fold::unary(*op, eval(a, bits, vars)?, bits)?,
             Pat::Node(Op::Icmp(cc), [a, b]) => {
                 let holds = fold::compare(*cc, eval(a, bits, vars)?, eval(b, bits, vars)?, bits);
@@ -271,7 +273,11 @@ mod tests {
             }
             // The condition of a select is an i1; the rules on it hold for any width with "not zero" for true.
             Pat::Node(Op::Select, [c, a, b]) => {
-                if eval(c, bits, vars)? != 0 { eval(a, bits, vars)? } else { eval(b, bits, vars)? }
+                if eval(c, bits, vars)? != 0 {
+                    eval(a, bits, vars)?
+                } else {
+                    eval(b, bits, vars)?
+                }
             }
             _ => unreachable!("not an integer pattern"),
         })
@@ -311,7 +317,12 @@ mod tests {
                         && let Some(expected) = eval(&rule.from, bits, &vars)
                     {
                         tried += 1;
-                        assert_eq!(eval(&rule.to, bits, &vars), Some(expected), "{} at {bits} bits, {vars:?}", rule.name);
+                        assert_eq!(
+                            eval(&rule.to, bits, &vars),
+                            Some(expected),
+                            "{} at {bits} bits, {vars:?}",
+                            rule.name
+                        );
                     }
                     for i in &mut at {
                         *i += 1;

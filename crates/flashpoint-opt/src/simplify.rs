@@ -161,7 +161,9 @@ impl Simplify<'_> {
                 Some(Rewritten::Value(self.subst.find(if known != 0 { *a } else { *b })))
             }
             // icmp_not: the negation of a comparison of integers is the opposite comparison.
-            InstKind::Icmp(IntCC::Eq, a, b) if self.func.value_types[a.index()] == Type::I1 && self.defs.int(self.func, *b) == Some(0) => {
+            InstKind::Icmp(IntCC::Eq, a, b)
+                if self.func.value_types[a.index()] == Type::I1 && self.defs.int(self.func, *b) == Some(0) =>
+            {
                 match self.defs.inst(self.func, *a) {
                     Some(&InstKind::Icmp(cc, x, y)) => {
                         let (x, y) = (self.subst.find(x), self.subst.find(y));
@@ -190,7 +192,8 @@ impl Simplify<'_> {
                 if !fits {
                     return None;
                 }
-                let narrow_constant = self.emit(InstKind::Iconst { ty: narrow, value: fold::canonical(constant, bits) }, narrow);
+                let narrow_constant =
+                    self.emit(InstKind::Iconst { ty: narrow, value: fold::canonical(constant, bits) }, narrow);
                 Some(Rewritten::Kind(InstKind::Icmp(*cc, x, narrow_constant)))
             }
             // fcmp_of_int: rounding an integer to a float keeps its sign, and only zero becomes zero.
@@ -198,7 +201,9 @@ impl Simplify<'_> {
                 let Some(Constant::F64(0 | 0x8000_0000_0000_0000)) = fold::constant(self.func, &self.defs, *b) else {
                     return None;
                 };
-                let &InstKind::Convert(ConvertOp::SintToFloat, x, _) = self.defs.inst(self.func, *a)? else { return None };
+                let &InstKind::Convert(ConvertOp::SintToFloat, x, _) = self.defs.inst(self.func, *a)? else {
+                    return None;
+                };
                 let x = self.subst.find(x);
                 let narrow = self.func.value_types[x.index()];
                 if narrow.lanes != 1 {
@@ -228,7 +233,9 @@ impl Simplify<'_> {
                         Some(Rewritten::Kind(InstKind::Convert(Trunc, x, *to)))
                     }
                     (Trunc, Sext | Zext) => Some(Rewritten::Kind(InstKind::Convert(inner, x, *to))),
-                    (Sext, Sext) | (Zext, Zext) | (Trunc, Trunc) => Some(Rewritten::Kind(InstKind::Convert(*op, x, *to))),
+                    (Sext, Sext) | (Zext, Zext) | (Trunc, Trunc) => {
+                        Some(Rewritten::Kind(InstKind::Convert(*op, x, *to)))
+                    }
                     (Sext, Zext) if middle.lane_bits() > from.lane_bits() => {
                         Some(Rewritten::Kind(InstKind::Convert(Zext, x, *to)))
                     }
@@ -261,7 +268,8 @@ impl Simplify<'_> {
             return self.overflow_is(value, flag, result, overflows);
         }
         let keeps = match (op, y) {
-            (SaddOverflow | UaddOverflow | SsubOverflow | UsubOverflow, Some(0)) | (SmulOverflow | UmulOverflow, Some(1)) => Some(a),
+            (SaddOverflow | UaddOverflow | SsubOverflow | UsubOverflow, Some(0))
+            | (SmulOverflow | UmulOverflow, Some(1)) => Some(a),
             (SmulOverflow | UmulOverflow, Some(0)) => Some(b),
             _ => None,
         };

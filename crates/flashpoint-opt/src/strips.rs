@@ -27,8 +27,8 @@ use flashpoint_ir::typed::*;
 use crate::bounds::{Bounds, Strip, merge};
 use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
-    Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets, terminate,
-    terminator, terminator_mut, visit_snapshot, visit_uses,
+    Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
+    terminate, terminator, terminator_mut, visit_snapshot, visit_uses,
 };
 use crate::licm::{is_total, normalize_loops};
 use crate::pipeline::PassContext;
@@ -47,7 +47,11 @@ struct Lengths {
 
 impl Lengths {
     fn of(context: &PassContext) -> Lengths {
-        if context.short_strips { Lengths { long: 8, checked: 4 } } else { Lengths { long: LONG_STRIP, checked: CHECKED_STRIP } }
+        if context.short_strips {
+            Lengths { long: 8, checked: 4 }
+        } else {
+            Lengths { long: LONG_STRIP, checked: CHECKED_STRIP }
+        }
     }
 }
 
@@ -113,10 +117,11 @@ fn strip_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Shape
 fn poll_at_header(func: &TypedFunction, info: &Loop) -> Option<(SnapshotId, Vec<Option<usize>>)> {
     let mut polls: Vec<(SnapshotId, &[Value])> = Vec::new();
     for &latch in &info.latches {
-        let exit = func.blocks[latch.index()].insts.iter().rev().find_map(|inst| match func.insts[inst.index()].kind {
-            InstKind::Poll(exit) => Some(exit),
-            _ => None,
-        })?;
+        let exit =
+            func.blocks[latch.index()].insts.iter().rev().find_map(|inst| match func.insts[inst.index()].kind {
+                InstKind::Poll(exit) => Some(exit),
+                _ => None,
+            })?;
         for call in targets(terminator(func, latch)).filter(|call| call.block == info.header) {
             polls.push((exit, &call.args));
         }
@@ -168,13 +173,7 @@ struct Plan {
 
 impl Plan {
     /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
-    fn of(
-        func: &mut TypedFunction,
-        shape: &Shape,
-        root: LoopIdx,
-        counter: &Counter,
-        lengths: Lengths,
-    ) -> Option<Plan> {
+    fn of(func: &mut TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter, lengths: Lengths) -> Option<Plan> {
         let info = shape.forest.get(root);
         // Only the header leaves: what a strip reads in its last iteration is then read in all.
         if info.exits.len() != 1 {
@@ -231,7 +230,10 @@ impl Plan {
                 loads: known.clone(),
             };
             let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
-            let proved = guards.iter().filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some()).count();
+            let proved = guards
+                .iter()
+                .filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some())
+                .count();
             let wanted: Vec<Value> = bounds.wanted_loads.iter().copied().filter(|v| !known.contains_key(v)).collect();
             if proved == guards.len() {
                 break;
@@ -345,7 +347,9 @@ fn is_linear(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter
     }
     let linear = |v: Value| is_linear(func, shape, info, counter, v);
     match shape.defs.inst(func, value) {
-        Some(InstKind::PtrAdd(a, b) | InstKind::Binary(BinaryOp::Iadd | BinaryOp::Isub, a, b)) => linear(*a) && linear(*b),
+        Some(InstKind::PtrAdd(a, b) | InstKind::Binary(BinaryOp::Iadd | BinaryOp::Isub, a, b)) => {
+            linear(*a) && linear(*b)
+        }
         Some(InstKind::Overflow(OverflowOp::SaddOverflow | OverflowOp::SsubOverflow, a, b)) => linear(*a) && linear(*b),
         Some(InstKind::Binary(BinaryOp::Imul, a, b)) => {
             (linear(*a) && !shape.is_inside(info, *b)) || (linear(*b) && !shape.is_inside(info, *a))
@@ -379,7 +383,8 @@ fn wrap(
     let mut new_headers = Vec::new();
 
     // The checked version finishes the loop where bounds do not suffice.
-    let checked: Option<Copies> = plan.as_ref().filter(|plan| !plan.guards.is_empty()).map(|_| clone_blocks(func, &info.blocks));
+    let checked: Option<Copies> =
+        plan.as_ref().filter(|plan| !plan.guards.is_empty()).map(|_| clone_blocks(func, &info.blocks));
     if let Some(copies) = &checked {
         context.checked_versions.insert(copies.blocks[&header]);
     }
@@ -403,7 +408,8 @@ fn wrap(
 
     // How far this strip goes.
     let ty = func.value_types[counter.param.index()];
-    let max_trips = if plan.as_ref().is_some_and(|plan| !plan.loads.is_empty()) { lengths.checked } else { lengths.long };
+    let max_trips =
+        if plan.as_ref().is_some_and(|plan| !plan.loads.is_empty()) { lengths.checked } else { lengths.long };
     // One more, since a limit that is included adds one.
     let max_trips_bound = max_trips + 1;
     let mut defs = shape.defs.clone();
@@ -433,7 +439,8 @@ fn wrap(
             let mut possible = true;
             let mut cuts = Vec::new();
             for (_, store) in &plan.stores {
-                let InstKind::Store { addr: target, offset: at, value, .. } = emit.func.insts[store.index()].kind.clone()
+                let InstKind::Store { addr: target, offset: at, value, .. } =
+                    emit.func.insts[store.index()].kind.clone()
                 else {
                     continue;
                 };
@@ -493,7 +500,8 @@ fn wrap(
         // No store of the strip may hit what was read before it, but in the same iteration.
         for load in plan.loads.iter().filter(|load| !is_hoisted(load.result)) {
             for (_, store) in &plan.stores {
-                let InstKind::Store { addr: target, offset: at, value, .. } = emit.func.insts[store.index()].kind.clone()
+                let InstKind::Store { addr: target, offset: at, value, .. } =
+                    emit.func.insts[store.index()].kind.clone()
                 else {
                     continue;
                 };
@@ -544,7 +552,8 @@ fn wrap(
             let check_done = new_block(emit.func, check_body);
             new_headers.push(check_header);
             let at = append_param(emit.func, check_header, ty);
-            let magnitudes: Vec<Value> = moving.iter().map(|_| append_param(emit.func, check_header, Type::I64)).collect();
+            let magnitudes: Vec<Value> =
+                moving.iter().map(|_| append_param(emit.func, check_header, Type::I64)).collect();
             let mut args = vec![first];
             args.extend(moving.iter().map(|_| zero));
             terminate(emit.func, setup, InstKind::Jump(BlockCall { block: check_header, args }), line);
@@ -727,9 +736,9 @@ fn stride_of(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter
     }
     let of = |v: Value| stride_of(func, shape, info, counter, v);
     match shape.defs.inst(func, value)? {
-        InstKind::PtrAdd(a, b) | InstKind::Binary(BinaryOp::Iadd, a, b) | InstKind::Overflow(OverflowOp::SaddOverflow, a, b) => {
-            of(*a)?.checked_add(of(*b)?)
-        }
+        InstKind::PtrAdd(a, b)
+        | InstKind::Binary(BinaryOp::Iadd, a, b)
+        | InstKind::Overflow(OverflowOp::SaddOverflow, a, b) => of(*a)?.checked_add(of(*b)?),
         InstKind::Binary(BinaryOp::Isub, a, b) | InstKind::Overflow(OverflowOp::SsubOverflow, a, b) => {
             of(*a)?.checked_sub(of(*b)?)
         }
@@ -754,7 +763,13 @@ fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second: Inst) -> b
 }
 
 /// Copies the pure instructions of a loop that compute `value`, under other names for some of its values.
-fn copy_slice(emit: &mut Emitter, shape: &Shape, info: &Loop, value: Value, names: &mut HashMap<Value, Value>) -> Value {
+fn copy_slice(
+    emit: &mut Emitter,
+    shape: &Shape,
+    info: &Loop,
+    value: Value,
+    names: &mut HashMap<Value, Value>,
+) -> Value {
     if let Some(copy) = names.get(&value) {
         return *copy;
     }

@@ -58,7 +58,12 @@ pub fn version_loops(func: &mut TypedFunction, context: &mut PassContext) -> boo
 }
 
 /// Versions one nest; the header of the copy if one was made, or `Some(None)` if guards could just be removed.
-fn version_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Shape, root: LoopIdx) -> Option<Option<Block>> {
+fn version_loop(
+    func: &mut TypedFunction,
+    context: &mut PassContext,
+    shape: &Shape,
+    root: LoopIdx,
+) -> Option<Option<Block>> {
     let info = shape.forest.get(root);
     let preheader = info.preheader(&shape.cfg)?;
     let guards: Vec<(Block, Inst, Value)> = info

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use flashpoint_ir::eval::{EvalEnv, EvalValue, Evaluator, Memory, Outcome};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, Snapshot};
 use flashpoint_ir::typed::*;
@@ -28,7 +29,8 @@ fn add_arrays() -> TypedFunction {
     low.slots = arrays.iter().flat_map(|a| [a.data, a.extents[0]]).collect();
     let (zero, n) = (low.i64(0), arrays[0].extents[0]);
     low.for_range(zero, n, &[], |low, i, _| {
-        let array = |low: &Low, k: usize| Array { data: low.slots[2 * k], extents: vec![low.slots[2 * k + 1]], ty: Type::I64 };
+        let array =
+            |low: &Low, k: usize| Array { data: low.slots[2 * k], extents: vec![low.slots[2 * k + 1]], ty: Type::I64 };
         let (a, b, c) = (array(low, 0), array(low, 1), array(low, 2));
         let x = low.get(&a, &[i]);
         let y = low.get(&b, &[i]);
@@ -292,7 +294,7 @@ fn matmul_is_clean() {
             floats(&waves(20)),
             sizes[2].clone(),
             sizes[3].clone(),
-            floats(&vec![0.0; 15]),
+            floats(&[0.0; 15]),
             Arg::Int(c as i64),
             sizes[5].clone(),
         ]
@@ -320,15 +322,20 @@ fn floyd_warshall_is_clean() {
 fn heat2d_is_clean() {
     check_clean(
         &heat2d(),
-        &[vec![Arg::Int(6), Arg::Int(7), floats(&waves(42)), floats(&vec![0.0; 42])],
-          vec![Arg::Int(6), Arg::Int(7), floats(&waves(42)), Arg::Same(0)],
-          vec![Arg::Int(i64::MIN), Arg::Int(7), floats(&waves(42)), Arg::Same(0)]],
+        &[
+            vec![Arg::Int(6), Arg::Int(7), floats(&waves(42)), floats(&[0.0; 42])],
+            vec![Arg::Int(6), Arg::Int(7), floats(&waves(42)), Arg::Same(0)],
+            vec![Arg::Int(i64::MIN), Arg::Int(7), floats(&waves(42)), Arg::Same(0)],
+        ],
     );
 }
 
 #[test]
 fn sum_of_squares_is_clean() {
-    check_clean(&sum_of_squares(), &[vec![Arg::Int(40_000)], vec![Arg::Int(0)], vec![Arg::Int(-5)], vec![Arg::Int(100)]]);
+    check_clean(
+        &sum_of_squares(),
+        &[vec![Arg::Int(40_000)], vec![Arg::Int(0)], vec![Arg::Int(-5)], vec![Arg::Int(100)]],
+    );
 }
 
 /// As on-stack replacement enters a loop: the counter, its end and its step are parameters.
@@ -336,7 +343,8 @@ fn sum_of_squares_is_clean() {
 fn a_variable_step_of_one_is_clean() {
     let mut low = Low::new("entered");
     let a = low.array(Type::I64, 1);
-    let (start, stop, step, total) = (low.param(Type::I64), low.param(Type::I64), low.param(Type::I64), low.param(Type::I64));
+    let (start, stop, step, total) =
+        (low.param(Type::I64), low.param(Type::I64), low.param(Type::I64), low.param(Type::I64));
     low.slots = vec![a.data, a.extents[0]];
     let total = low.for_by(start, stop, step, true, &[total], |low, i, vars| {
         let a = Array { data: low.slots[0], extents: vec![low.slots[1]], ty: Type::I64 };
@@ -347,7 +355,10 @@ fn a_variable_step_of_one_is_clean() {
     let args = |start: i64, stop: i64, step: i64| {
         vec![ints(&ramp(50)), Arg::Int(50), Arg::Int(start), Arg::Int(stop), Arg::Int(step), Arg::Int(7)]
     };
-    check_clean(&func, &[args(3, 50, 1), args(3, 50, 2), args(-3, 20, 1), args(60, 50, 1), args(40, 53, 1), args(0, 49, 7)]);
+    check_clean(
+        &func,
+        &[args(3, 50, 1), args(3, 50, 2), args(-3, 20, 1), args(60, 50, 1), args(40, 53, 1), args(0, 49, 7)],
+    );
 }
 
 /// Other steps and directions: all ends are tried around the array's.
@@ -378,6 +389,91 @@ fn other_steps_are_exact() {
     }
 }
 
+/// `a[i + 1] = a[i] + a[i]`: what one iteration writes the next one reads, so bounds of what was there before say nothing.
+#[test]
+fn a_store_that_a_later_iteration_reads_is_seen() {
+    let mut low = Low::new("doubling");
+    let a = low.array(Type::I64, 1);
+    low.slots = vec![a.data, a.extents[0]];
+    let (zero, one) = (low.i64(0), low.i64(1));
+    let stop = low.sub(a.extents[0], one);
+    low.for_range(zero, stop, &[], |low, i, _| {
+        let a = Array { data: low.slots[0], extents: vec![low.slots[1]], ty: Type::I64 };
+        let x = low.get(&a, &[i]);
+        let double = low.add(x, x);
+        let one = low.i64(1);
+        let next = low.add(i, one);
+        low.set(&a, &[next], double);
+        vec![]
+    });
+    let func = low.finish(None);
+    let all = [vec![ints(&[1; 50]), Arg::Int(50)], vec![ints(&[1; 100]), Arg::Int(100)]];
+    check(&func, PassOptions::tier2(), &all);
+    check(&func, PassOptions { short_strips: true, ..PassOptions::tier2() }, &all);
+}
+
+/// `b[i] = a[i]`, then `b[i] + b[i]`: the check loop would read `b` before it is written.
+#[test]
+fn a_store_before_a_load_is_seen() {
+    let mut low = Low::new("copied");
+    let (a, b) = (low.array(Type::I64, 1), low.array(Type::I64, 1));
+    low.slots = vec![a.data, a.extents[0], b.data, b.extents[0]];
+    let (zero, n, total) = (low.i64(0), a.extents[0], low.i64(0));
+    let total = low.for_range(zero, n, &[total], |low, i, vars| {
+        let a = Array { data: low.slots[0], extents: vec![low.slots[1]], ty: Type::I64 };
+        let b = Array { data: low.slots[2], extents: vec![low.slots[3]], ty: Type::I64 };
+        let x = low.get(&a, &[i]);
+        low.set(&b, &[i], x);
+        let y = low.get(&b, &[i]);
+        let double = low.add(y, y);
+        vec![low.add(vars[0], double)]
+    });
+    let func = low.finish(Some(total[0]));
+    let mut large = ramp(40);
+    large[33] = i64::MAX - 3;
+    let n = Arg::Int(40);
+    let all =
+        [vec![ints(&ramp(40)), n.clone(), ints(&[0; 40]), n.clone()], vec![ints(&large), n.clone(), ints(&[0; 40]), n]];
+    check(&func, PassOptions::tier2(), &all);
+    check(&func, PassOptions { short_strips: true, ..PassOptions::tier2() }, &all);
+}
+
+/// Sums that overflow in the last iteration of a strip, and sums that just do not.
+#[test]
+fn sums_at_the_edge_are_exact() {
+    for per_element in [1i64 << 60, (1 << 61) - 1, 1 << 61, i64::MAX / 4, i64::MAX / 8, i64::MIN / 4, i64::MIN / 8] {
+        for n in 0..12 {
+            let args = vec![ints(&vec![per_element; n]), Arg::Int(n as i64)];
+            check(&sum_elements(), PassOptions { short_strips: true, ..PassOptions::tier2() }, &[args]);
+        }
+    }
+}
+
+/// The poll between strips leaves in the state at the loop's header.
+#[test]
+fn the_poll_between_strips_names_the_state() {
+    struct Leaving;
+    impl EvalEnv for Leaving {
+        fn poll(&mut self, _: &mut Memory) -> Result<i64, String> {
+            Ok(1)
+        }
+    }
+    let mut func = sum_elements();
+    flashpoint_opt::optimize(&mut func, &verifying(PassOptions { short_strips: true, ..PassOptions::tier2() }));
+    let mut memory = Memory::new();
+    let values: Vec<u8> = (1..=50i64).flat_map(i64::to_le_bytes).collect();
+    let base = memory.add(Region::Array, values);
+    memory.set_poll_word(1);
+    let args = [EvalValue::ptr(base), EvalValue::i64(50)];
+    let outcome = Evaluator::default().run(&func, &args, &mut memory, &mut Leaving).expect("runs");
+    let Outcome::Exit { number, values } = outcome else { panic!("{outcome}") };
+    assert_eq!(func.snapshots[number.index()].reason, Reason::Swap);
+    // Slots: data, extent, total, next, stop, step.
+    let (total, next) = (values[2].as_signed(), values[3].as_signed());
+    assert!(next > 0 && next < 50, "{next}");
+    assert_eq!(total, next * (next + 1) / 2);
+}
+
 #[test]
 #[ignore = "prints one function, for reading"]
 fn show() {
@@ -404,6 +500,11 @@ fn show() {
     };
     for func in [floyd_warshall(Type::I64), matmul(), heat2d(), sum_elements()] {
         let n_insts: usize = func.layout.iter().map(|b| func.blocks[b.index()].insts.len()).sum();
-        println!("{}: {n_insts} instructions, {:?}, tier 2 {:?}", func.name, best(&func, PassOptions::tier1()), best(&func, PassOptions::tier2()).0);
+        println!(
+            "{}: {n_insts} instructions, {:?}, tier 2 {:?}",
+            func.name,
+            best(&func, PassOptions::tier1()),
+            best(&func, PassOptions::tier2()).0
+        );
     }
 }

@@ -33,7 +33,8 @@ fn check_seed(seed: u64, options: PassOptions) {
     for round in 0..4 {
         let args = args_for(&func, seed * 31 + round);
         let Ok(before) = run(&func, &args) else { continue };
-        let after = run(&optimized, &args).unwrap_or_else(|e| panic!("seed {seed}: {e}\nbefore:\n{func}\nafter:\n{optimized}"));
+        let after =
+            run(&optimized, &args).unwrap_or_else(|e| panic!("seed {seed}: {e}\nbefore:\n{func}\nafter:\n{optimized}"));
         let same = std::panic::catch_unwind(|| assert_same(&before, &after, &optimized, &args));
         if same.is_err() {
             panic!("seed {seed}, before:\n{func}");

@@ -9,17 +9,15 @@ use flashpoint_ir::testing::Choices;
 use flashpoint_ir::typed::*;
 use flashpoint_opt::{PassOptions, optimize};
 
-struct Nest<'a> {
+struct Nest {
     c: Choices<'static>,
     low: Low,
     n_arrays: usize,
     ty: Type,
-    /// Integers in scope: counters and sums of them.
     depth: u32,
-    _marker: std::marker::PhantomData<&'a ()>,
 }
 
-impl Nest<'_> {
+impl Nest {
     fn array(&self, k: usize) -> Array {
         Array { data: self.low.slots[3 * k], extents: self.low.slots[3 * k + 1..3 * k + 3].to_vec(), ty: self.ty }
     }
@@ -126,7 +124,13 @@ impl Nest<'_> {
 
     fn when(&mut self, cond: Value, ints: &[Value], carried: &mut [Value]) {
         let (then, join) = (self.low.b.create_block(), self.low.b.create_block());
-        let params: Vec<Value> = carried.iter().map(|_| self.ty).collect::<Vec<_>>().into_iter().map(|ty| self.low.b.append_param(join, ty)).collect();
+        let params: Vec<Value> = carried
+            .iter()
+            .map(|_| self.ty)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|ty| self.low.b.append_param(join, ty))
+            .collect();
         self.low.b.branch(cond, (then, vec![]), (join, carried.to_vec()));
         self.low.b.switch_to(then);
         let mut inside = carried.to_vec();
@@ -168,7 +172,7 @@ impl Nest<'_> {
         let n_slots = self.low.slots.len();
         let depth = self.depth;
         let ints = ints.to_vec();
-        // The body is a closure of `Low`; it borrows the rest through a pointer that outlives the call.
+        // The body is a closure over `Low`, which lends it to the rest of the generator while it runs.
         let this = std::cell::RefCell::new(&mut *self);
         let mut low = {
             let mut inner = this.borrow_mut();
@@ -200,7 +204,6 @@ impl Nest<'_> {
             vars
         });
         low.slots.truncate(n_slots);
-        drop(this);
         self.low = low;
         self.depth = depth;
         after
@@ -216,7 +219,7 @@ fn random_nest(seed: u64) -> (TypedFunction, usize, Type) {
         let array = low.array(ty, 2);
         low.slots.extend([array.data, array.extents[0], array.extents[1]]);
     }
-    let mut nest = Nest { c, low, n_arrays, ty, depth: 0, _marker: std::marker::PhantomData };
+    let mut nest = Nest { c, low, n_arrays, ty, depth: 0 };
     let total = if ty == Type::F64 { nest.low.b.f64(0.5) } else { nest.low.i64(0) };
     let total = nest.nest(&[], &[total]);
     let total = if nest.c.once_in(3) { nest.nest(&[], &total) } else { total };
@@ -227,10 +230,17 @@ fn random_nest(seed: u64) -> (TypedFunction, usize, Type) {
 fn random_values(c: &mut Choices, n_arrays: usize, ty: Type) -> Vec<Arg> {
     let square = c.once_in(2);
     let (rows, cols) = (c.below(14), c.below(14));
-    let wild = c.below(5);
+    let wild = c.below(6);
+    let constant = c.pick(&[1 << 59, 1 << 60, 1 << 61, -(1i64 << 61), 3_037_000_500, 1]);
     let mut args = Vec::new();
     for k in 0..n_arrays {
-        let (rows, cols) = if square { (rows, rows) } else if c.once_in(3) { (c.below(14), c.below(14)) } else { (rows, cols) };
+        let (rows, cols) = if square {
+            (rows, rows)
+        } else if c.once_in(3) {
+            (c.below(14), c.below(14))
+        } else {
+            (rows, cols)
+        };
         if k > 0 && square && c.once_in(3) {
             args.push(Arg::Same(0));
         } else if ty == Type::F64 {
@@ -238,6 +248,7 @@ fn random_values(c: &mut Choices, n_arrays: usize, ty: Type) -> Vec<Arg> {
         } else {
             let value = |c: &mut Choices| match wild {
                 0 => c.bits() as i64,
+                2 => constant,
                 1 if c.once_in(60) => c.pick(&[i64::MAX, i64::MIN, 1 << 62, i64::MAX - 7]),
                 _ => c.below(256) as i64 - 100,
             };
@@ -269,7 +280,8 @@ fn check_seed(seed: u64, short_strips: bool, counts: &mut Counts) {
     for _ in 0..4 {
         let args = random_values(&mut c, n_arrays, ty);
         let before = run(&func, &args).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{func}"));
-        let after = run(&optimized, &args).unwrap_or_else(|e| panic!("seed {seed}: {e}\nbefore:\n{func}\nafter:\n{optimized}"));
+        let after =
+            run(&optimized, &args).unwrap_or_else(|e| panic!("seed {seed}: {e}\nbefore:\n{func}\nafter:\n{optimized}"));
         match &before.exit {
             Some(exit) => {
                 assert_ne!(exit.reason, Reason::Swap);

@@ -178,7 +178,13 @@ impl Low {
         args.extend(carried);
         args.extend([start, stop, step_value]);
         let header = self.b.create_block();
-        let params: Vec<Value> = args.iter().map(|v| self.b.ty(*v)).collect::<Vec<_>>().into_iter().map(|ty| self.b.append_param(header, ty)).collect();
+        let params: Vec<Value> = args
+            .iter()
+            .map(|v| self.b.ty(*v))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|ty| self.b.append_param(header, ty))
+            .collect();
         self.b.jump(header, args.clone());
         self.b.switch_to(header);
         let n = outer_slots.len();
