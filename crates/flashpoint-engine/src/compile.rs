@@ -249,6 +249,7 @@ impl Compiler {
     /// In the child of a fork: the thread is gone; the next request makes a new one.
     pub fn after_fork_in_child(&self) {
         self.running.store(0, Ordering::Release);
+        crate::threads::forget_ticker();
     }
 }
 

@@ -4,6 +4,7 @@
 //! enters compiled code at a loop's back edge as soon as that pays (on-stack replacement). Whatever compiled code leaves,
 //! goes on in tier 0 with rebuilt frames, and may come back at the next back edge.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -41,6 +42,11 @@ pub struct Engine<H: Python> {
     helpers: Box<[usize; HELPER_TABLE_WORDS]>,
     /// Who made the code of each number.
     versions: Mutex<HashMap<u64, Weak<Version<H>>>>,
+}
+
+thread_local! {
+    /// Room for the words of an entry, so that a call need not allocate.
+    static WORDS: Cell<Vec<u64>> = const { Cell::new(Vec::new()) };
 }
 
 /// How running a version ended.
@@ -209,7 +215,8 @@ impl<H: Python> Engine<H> {
         slots: &[Slot],
         frame: Option<*mut Slot>,
     ) -> HostResult<Ran<H>> {
-        let mut words = Vec::with_capacity(16);
+        let mut words = WORDS.take();
+        words.clear();
         for param in version.params() {
             match param.source {
                 EntrySource::Slot(slot) => host.push_words(&slots[slot.0 as usize], &param.ty, &mut words),
@@ -220,7 +227,9 @@ impl<H: Python> Engine<H> {
             }
         }
         crate::threads::ensure_ticker();
-        unit.stats.best_tier.fetch_max(u32::from(compiled.tier), Ordering::Relaxed);
+        if unit.stats.best_tier.load(Ordering::Relaxed) < u32::from(compiled.tier) {
+            unit.stats.best_tier.store(u32::from(compiled.tier), Ordering::Relaxed);
+        }
         let osr_every = self.policy.osr_every();
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
@@ -233,7 +242,8 @@ impl<H: Python> Engine<H> {
         if osr_every > 0 {
             context::request_poll();
         }
-        let started = Instant::now();
+        // Only loops are entered so often, and for so short, that it matters how long they ran.
+        let started = frame.map(|_| Instant::now());
         let calls_left = host.calls_left();
         let left = context::enter(
             compiled,
@@ -244,12 +254,13 @@ impl<H: Python> Engine<H> {
             calls_left,
             self.policy.deopt_every(),
         );
+        WORDS.set(words);
         let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
         } else {
-            let long = started.elapsed() > WORTHWHILE;
+            let long = started.is_some_and(|started| started.elapsed() > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
         for object in activation.made {

@@ -1,7 +1,7 @@
 //! The priority of the compile thread, and the ticker that makes running loops look up.
 #![allow(unsafe_code, reason = "scheduling is set through the C library")]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often threads inside compiled code are asked to poll: as often as CPython switches threads.
@@ -19,13 +19,25 @@ pub fn lower_priority() {
     }
 }
 
-static TICKER_PID: AtomicU32 = AtomicU32::new(0);
+/// Whether the ticker runs. A child of a fork has none: [`forget_ticker`].
+static TICKING: AtomicBool = AtomicBool::new(false);
 
-/// Starts the ticker if it does not run in this process. It ends by itself when no thread has been inside compiled code
-/// for a while.
+/// Starts the ticker if it does not run. It ends by itself when no thread has been inside compiled code for a while.
+#[inline]
 pub(crate) fn ensure_ticker() {
-    let pid = std::process::id();
-    if TICKER_PID.load(Ordering::Relaxed) == pid || TICKER_PID.swap(pid, Ordering::AcqRel) == pid {
+    if !TICKING.load(Ordering::Relaxed) {
+        start_ticker();
+    }
+}
+
+/// In the child of a fork: the ticker stayed in the parent.
+pub fn forget_ticker() {
+    TICKING.store(false, Ordering::Release);
+}
+
+#[cold]
+fn start_ticker() {
+    if TICKING.swap(true, Ordering::AcqRel) {
         return;
     }
     let spawned = std::thread::Builder::new().name("flashpoint-ticker".into()).stack_size(64 << 10).spawn(|| {
@@ -39,9 +51,9 @@ pub(crate) fn ensure_ticker() {
                 quiet += 1;
             }
         }
-        TICKER_PID.store(0, Ordering::Release);
+        TICKING.store(false, Ordering::Release);
     });
     if spawned.is_err() {
-        TICKER_PID.store(0, Ordering::Release);
+        TICKING.store(false, Ordering::Release);
     }
 }
