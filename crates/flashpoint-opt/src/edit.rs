@@ -517,7 +517,9 @@ pub fn clone_blocks(func: &mut TypedFunction, blocks: &[Block]) -> Copies {
             func.blocks[copy.index()].insts.push(new);
         }
     }
-    let new_insts: Vec<Inst> = copies.insts.values().copied().collect();
+    // In order, so that one input gives one output: exits are numbered as they are met.
+    let copied = blocks.iter().flat_map(|block| func.blocks[copies.blocks[block].index()].insts.clone());
+    let new_insts: Vec<Inst> = copied.collect();
     let mut exits: HashMap<SnapshotId, SnapshotId> = HashMap::new();
     for inst in new_insts {
         let mut kind = func.insts[inst.index()].kind.clone();

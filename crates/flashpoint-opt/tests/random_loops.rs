@@ -273,6 +273,9 @@ fn check_seed(seed: u64, short_strips: bool, counts: &mut Counts) {
     let (func, n_arrays, ty) = random_nest(seed);
     let mut optimized = func.clone();
     let report = optimize(&mut optimized, &PassOptions { short_strips, ..verifying(PassOptions::tier2()) });
+    let mut again = func.clone();
+    optimize(&mut again, &PassOptions { short_strips, ..PassOptions::tier2() });
+    assert!(again == optimized, "seed {seed}: one input, two outputs");
     for info in report.loops.iter().filter(|info| info.innermost) {
         *(if info.obstacle.is_none() { &mut counts.clean } else { &mut counts.not_clean }) += 1;
     }
