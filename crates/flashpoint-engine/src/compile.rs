@@ -144,7 +144,14 @@ impl Compiler {
         };
         if crate::events::enabled(crate::events::Topic::Compile) {
             let micros = compiled.compile_ns / 1000;
-            eprintln!("flashpoint: compile: `{}` for tier {} in {micros} us", compiled.func.name, compiled.tier);
+            let passes: Duration = report.passes.iter().map(|(_, time, _)| *time).sum();
+            let n_insts: usize = compiled.func.layout.iter().map(|b| compiled.func.blocks[b.index()].insts.len()).sum();
+            eprintln!(
+                "flashpoint: compile: `{}` for tier {} in {micros} us, {} us of them in passes; {n_insts} instructions",
+                compiled.func.name,
+                compiled.tier,
+                passes.as_micros()
+            );
         }
         Ok(compiled)
     }
