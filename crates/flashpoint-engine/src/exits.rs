@@ -156,7 +156,11 @@ impl<H: Python> Rebuilder<'_, H> {
             }
             Recipe::Result => std::mem::replace(&mut self.result_slot, Slot::UNBOUND),
             Recipe::View { owner, dtype, extents, strides, .. } => {
-                let owner = self.make(host, unit, slot, owner)?;
+                let mut owner = self.make(host, unit, slot, owner)?;
+                // Of an iterator over an array, the array.
+                if owner.tag == Tag::SeqIter {
+                    owner = Slot::object(owner.a);
+                }
                 let data = self.word();
                 let extents: Vec<i64> = extents.iter().map(|_| self.word() as i64).collect();
                 let strides: Vec<i64> = strides.iter().map(|_| self.word() as i64).collect();

@@ -17,6 +17,8 @@
 //!
 //! Reading order: [`types`], [`state`], [`world`], this file, then one module per kind of operation.
 
+#![allow(clippy::wrong_self_convention, reason = "`to_float` and its like emit a conversion into the code being built")]
+
 pub mod state;
 pub mod types;
 pub mod world;
@@ -201,7 +203,7 @@ struct Lowering<'a> {
     untyped: Vec<Untyped>,
 
     blocks: HashMap<Key, Block>,
-    n_versions: HashMap<(Pc, Vec<(u32, Option<Pc>)>), usize>,
+    n_versions: HashMap<(Pc, state::Path), usize>,
     queue: VecDeque<(Key, Block)>,
     n_ops: usize,
 

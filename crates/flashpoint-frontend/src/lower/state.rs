@@ -163,13 +163,16 @@ pub struct State {
     pub unfinished: Vec<Pc>,
 }
 
+/// Function and call of each frame, from the outermost in.
+pub type Path = Vec<(u32, Option<Pc>)>;
+
 /// What makes two arrivals at an operation share one block: position, inline path and the types of live slots.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The operation.
     pub pc: Pc,
     /// Function and call of each frame.
-    pub path: Vec<(u32, Option<Pc>)>,
+    pub path: Path,
     /// See [`State::unfinished`].
     pub unfinished: Vec<Pc>,
     /// Live slots of each frame with their types.
