@@ -47,7 +47,7 @@ use flashpoint_ir::typed::{
 
 use state::{FrameVals, Key, State, Val};
 use types::{Owner, SlotType};
-use world::{Feedback, Known, World};
+use world::{Builtin, Feedback, Known, KnownKind, World};
 
 /// Different sets of types at one operation before the lowering gives up on further ones.
 const MAX_VERSIONS: usize = 12;
@@ -373,32 +373,47 @@ impl<'a> Lowering<'a> {
     }
 
     /// Whether the operation is about objects that typed code does not look into: containers, text, foreign objects. Those
-    /// are an error unless the user allows them; operations on numbers, arrays and functions just run in tier 0.
+    /// are an error unless the user allows them; operations on numbers, arrays and functions just run in tier 0, and so
+    /// does what mixes a number or an array with an object, which as a rule raises.
     fn touches_objects(&self) -> bool {
-        let info = self.info();
-        let op = &info.generic.ops[self.pc.idx()];
-        let is_object = |slot: SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
+        let op = &self.info().generic.ops[self.pc.idx()];
+        let is_object = |slot: &SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
             SlotType::Opaque(_) | SlotType::Const(..) => true,
-            SlotType::Known(object) => {
-                matches!(self.known.get(object), Some(Known { kind: world::KnownKind::Object, .. }))
-            }
+            SlotType::Known(object) => matches!(self.known.get(object), Some(Known { kind: KnownKind::Object, .. })),
             _ => false,
         };
-        matches!(
-            op,
+        match op {
             GenericOp::BuildList { .. }
-                | GenericOp::BuildSet { .. }
-                | GenericOp::BuildDict { .. }
-                | GenericOp::FormatValue { .. }
-                | GenericOp::BuildString { .. }
-                | GenericOp::Append { .. }
-                | GenericOp::Insert { .. }
-                | GenericOp::Import { .. }
-                | GenericOp::ImportFrom { .. }
-                | GenericOp::WithEnter { .. }
-                | GenericOp::WithExit { .. }
-                | GenericOp::StoreAttr { .. }
-        ) || op.reads().into_iter().any(is_object)
+            | GenericOp::BuildSet { .. }
+            | GenericOp::BuildDict { .. }
+            | GenericOp::FormatValue { .. }
+            | GenericOp::BuildString { .. }
+            | GenericOp::Append { .. }
+            | GenericOp::Insert { .. }
+            | GenericOp::Import { .. }
+            | GenericOp::ImportFrom { .. }
+            | GenericOp::WithEnter { .. }
+            | GenericOp::WithExit { .. } => true,
+            GenericOp::Binary { lhs, rhs, .. } | GenericOp::InPlace { lhs, rhs, .. } => is_object(lhs) && is_object(rhs),
+            GenericOp::Compare { op: CmpOp::In | CmpOp::NotIn, rhs, .. } => is_object(rhs),
+            GenericOp::Compare { lhs, rhs, .. } => is_object(lhs) && is_object(rhs),
+            GenericOp::GetItem { object, .. }
+            | GenericOp::SetItem { object, .. }
+            | GenericOp::DeleteItem { object, .. }
+            | GenericOp::StoreAttr { object, .. }
+            | GenericOp::LoadAttr { object, .. } => {
+                // A missing attribute of a module raises.
+                is_object(object) && !matches!(self.state.get(*object).ty, SlotType::Known(_))
+            }
+            GenericOp::Call { callee, args, .. } => {
+                let takes_numbers = matches!(
+                    self.known_kind(&self.state.get(*callee)),
+                    Some(KnownKind::Builtin(Builtin::Math(_) | Builtin::Cmath(_) | Builtin::Numpy(_) | Builtin::NumpyType(_)))
+                );
+                is_object(callee) || (!takes_numbers && args.iter().any(is_object))
+            }
+            other => other.reads().iter().any(is_object),
+        }
     }
 
     fn note_untyped(&mut self, what: String, reason: Reason) {

@@ -74,7 +74,8 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
             let opaque = items.iter().any(|item| matches!(item, SlotType::Opaque(_) | SlotType::Number(_)));
             return if opaque { SlotType::Opaque(place.0) } else { SlotType::Tuple(items) };
         }
-        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type {
+        // Arrays of unusual memory, and scalars without machine type, too.
+        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type || host.numpy.is_numpy(object) {
             return SlotType::Number(place.0);
         }
     }
