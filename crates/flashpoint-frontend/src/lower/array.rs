@@ -74,7 +74,17 @@ impl Lowering<'_> {
         let parts = ArrayParts::of(object).expect("an array");
         Ok(match name {
             "shape" => Val::tuple(parts.extents.iter().map(|extent| Val::int(*extent)).collect()),
-            "strides" => Val::tuple(self.strides(&parts).into_iter().map(Val::int).collect()),
+            "strides" => {
+                // Of a contiguous array, only axes of two elements or more have strides that follow from the extents.
+                if ty.layout != Layout::Strided {
+                    let two = self.b.i64(2);
+                    for extent in &parts.extents {
+                        let follows = self.b.icmp(IntCC::Sge, *extent, two);
+                        self.guard(follows, Reason::ShapeMismatch);
+                    }
+                }
+                Val::tuple(self.strides(&parts).into_iter().map(Val::int).collect())
+            }
             "ndim" => Val::int(self.b.i64(i64::from(ty.rank))),
             "itemsize" => Val::int(self.b.i64(ty.dtype.size() as i64)),
             "size" | "nbytes" => {
@@ -410,6 +420,9 @@ impl Lowering<'_> {
                 }
             }
         } else {
+            if let SlotType::Numpy(from) = src.ty {
+                self.guard_numpy_fits(src.word(), from, dtype);
+            }
             vec![self.to_dtype(src, dtype)?]
         };
         for (i, word) in words.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Comparisons.
 
-use flashpoint_ir::generic::CmpOp;
+use flashpoint_ir::generic::{CmpOp, Const};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Type};
 
@@ -82,8 +82,18 @@ impl Lowering<'_> {
                 }
                 Ok(Val::bool(if op == CmpOp::Eq { equal } else { self.is_false(equal) }))
             }
+            (CmpOp::Eq | CmpOp::Ne, SlotType::Const(..), SlotType::Const(..)) => {
+                let equal = self.const_content(lhs) == self.const_content(rhs);
+                Ok(Val::bool(self.b.i1(equal == (op == CmpOp::Eq))))
+            }
             (_, a, b) => untyped(format!("comparing {} with {}", a.describe(), b.describe())),
         }
+    }
+
+    /// The constant (text, bytes, an ellipsis) that a slot holds.
+    fn const_content(&self, val: &Val) -> Option<&Const> {
+        let SlotType::Const(function, index) = val.ty else { return None };
+        self.functions[&function].generic.consts.get(index as usize)
     }
 
     fn compare_identity(&mut self, op: CmpOp, lhs: &Val, rhs: &Val) -> Low<Val> {
@@ -91,8 +101,8 @@ impl Lowering<'_> {
         let same = match (&lhs.ty, &rhs.ty) {
             (PyNone, PyNone) => self.b.i1(true),
             (Bool, Bool) => self.b.icmp(IntCC::Eq, lhs.word(), rhs.word()),
-            (SlotType::Opaque(_) | SlotType::Number(_) | SlotType::Known(_) | SlotType::Const(..), _)
-            | (_, SlotType::Opaque(_) | SlotType::Number(_) | SlotType::Known(_) | SlotType::Const(..)) => {
+            (SlotType::Opaque(_) | SlotType::Boxed(_) | SlotType::Known(_) | SlotType::Const(..), _)
+            | (_, SlotType::Opaque(_) | SlotType::Boxed(_) | SlotType::Known(_) | SlotType::Const(..)) => {
                 return untyped("`is` between objects");
             }
             // Types of one value each, or of values that are never the same object.

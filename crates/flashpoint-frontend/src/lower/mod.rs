@@ -610,7 +610,7 @@ impl<'a> Lowering<'a> {
                 let (receiver, _) = val.inner().expect("a method has a receiver");
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
-            SlotType::Opaque(place) | SlotType::Number(place) => Recipe::Entry(SlotIdx(*place)),
+            SlotType::Opaque(place) | SlotType::Boxed(place) => Recipe::Entry(SlotIdx(*place)),
         }
     }
 

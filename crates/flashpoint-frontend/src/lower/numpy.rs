@@ -55,6 +55,12 @@ pub(super) fn promote(a: DType, b: DType) -> DType {
     }
 }
 
+/// The least and the greatest value of an integer type.
+fn int_range(dtype: DType) -> (i128, i128) {
+    let bits = dtype.size() as u32 * 8;
+    if dtype.is_signed_int() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
+}
+
 /// The type of an operation between a NumPy scalar and a Python number, by the kind of the Python number.
 fn promote_weak(dtype: DType, python: &SlotType) -> Option<DType> {
     Some(match python {
@@ -99,13 +105,10 @@ impl Lowering<'_> {
 
     /// Guards that a Python integer of 64 bits fits an integer type.
     fn guard_fits(&mut self, value: Value, to: DType) {
-        let (low, high): (i128, i128) = match to {
+        let (low, high) = match to {
             DType::I64 => return,
             DType::U64 => (0, i64::MAX as i128),
-            _ => {
-                let bits = to.size() as u32 * 8;
-                if to.is_signed_int() { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
-            }
+            _ => int_range(to),
         };
         if matches!(self.const_of(value), Some(known) if (low..=high).contains(&known)) {
             return;
@@ -115,6 +118,26 @@ impl Lowering<'_> {
         let offset = self.b.binary(BinaryOp::Isub, value, low_value);
         let fits = self.b.icmp(IntCC::Ule, offset, width);
         self.guard(fits, Reason::StoreOutOfRange);
+    }
+
+    /// Guards that an integer scalar of NumPy keeps its value as another integer type; NumPy wraps it or raises.
+    pub(super) fn guard_numpy_fits(&mut self, value: Value, from: DType, to: DType) {
+        if !from.is_int() || !to.is_int() || promote(from, to) == to {
+            return;
+        }
+        let ((from_low, from_high), (to_low, to_high)) = (int_range(from), int_range(to));
+        let ty = machine_type(from);
+        if to_low > from_low {
+            let low = self.b.iconst(ty, to_low);
+            let fits = self.b.icmp(IntCC::Sge, value, low);
+            self.guard(fits, Reason::StoreOutOfRange);
+        }
+        if to_high < from_high {
+            let high = self.b.iconst(ty, to_high);
+            let cc = if from.is_signed_int() { IntCC::Sle } else { IntCC::Ule };
+            let fits = self.b.icmp(cc, value, high);
+            self.guard(fits, Reason::StoreOutOfRange);
+        }
     }
 
     /// A scalar of one element type as another. Floats become integers only where they fit.
@@ -151,7 +174,12 @@ impl Lowering<'_> {
                 self.b.convert(op, wide, target)
             }
             (DType::F32, DType::F64) => self.b.convert(ConvertOp::FloatExtend, value, target),
-            (DType::F64, DType::F32) => self.b.convert(ConvertOp::FloatDemote, value, target),
+            (DType::F64, DType::F32) => {
+                let narrow = self.b.convert(ConvertOp::FloatDemote, value, target);
+                let wide = self.b.convert(ConvertOp::FloatExtend, narrow, Type::F64);
+                self.guard_finite_result(wide, &[value]);
+                narrow
+            }
             _ if from_float && to.is_int() && to != DType::U64 => {
                 // Both bounds are powers of two, hence exact.
                 let bits = to.size() as i32 * 8;

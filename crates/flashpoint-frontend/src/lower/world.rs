@@ -18,12 +18,14 @@ pub struct Known {
 /// What the lowering can do with a known object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KnownKind {
-    /// A number, `None`, or a bool: its value may be used.
+    /// A number, `None`, a bool, or a tuple of such: its value may be used.
     Value(Const),
     /// A NumPy array.
     Array(ArrayType),
     /// A callable whose meaning the lowering knows.
     Builtin(Builtin),
+    /// A number, array or function without typed form: operations on it are left to tier 0.
+    Boxed,
     /// A Python function that may be inlined or called.
     Function,
     /// A module, class or anything else.

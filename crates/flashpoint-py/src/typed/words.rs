@@ -5,8 +5,10 @@ use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
+use pyo3::prelude::*;
 
 use super::EngineHost;
+use crate::function;
 use crate::host::convert::unbox_borrowed;
 use crate::host::numpy::ArrayFields;
 
@@ -30,7 +32,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
         Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
             Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-            _ => SlotType::Number(place.0),
+            _ => SlotType::Boxed(place.0),
         },
         Tag::RangeIter => {
             let step = slot.aux as i32;
@@ -66,20 +68,34 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
                     Some(item) => slot_type(host, &item, place),
                     // Arrays inside a tuple would need an owner of their own; nested tuples are looked into.
                     None => match object_type(host, ffi::PyTuple_GET_ITEM(object, i) as u64, place) {
-                        inner @ SlotType::Tuple(_) => inner,
-                        _ => SlotType::Opaque(place.0),
+                        SlotType::Array(..) => SlotType::Boxed(place.0),
+                        inner => inner,
                     },
                 })
                 .collect();
-            let opaque = items.iter().any(|item| matches!(item, SlotType::Opaque(_) | SlotType::Number(_)));
-            return if opaque { SlotType::Opaque(place.0) } else { SlotType::Tuple(items) };
+            if items.iter().any(|item| matches!(item, SlotType::Opaque(_))) {
+                return SlotType::Opaque(place.0);
+            }
+            let boxed = items.iter().any(|item| matches!(item, SlotType::Boxed(_)));
+            return if boxed { SlotType::Boxed(place.0) } else { SlotType::Tuple(items) };
         }
-        // Arrays of unusual memory, and scalars without machine type, too.
-        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type || host.numpy.is_numpy(object) {
-            return SlotType::Number(place.0);
-        }
+        if is_numeric(host, object) { SlotType::Boxed(place.0) } else { SlotType::Opaque(place.0) }
     }
-    SlotType::Opaque(place.0)
+}
+
+/// Whether an object is a number, an array or a function: what numerical code works with, though not in typed form.
+///
+/// # Safety
+/// `object` is a live object; the GIL is held.
+pub unsafe fn is_numeric(host: &EngineHost, object: *mut ffi::PyObject) -> bool {
+    // SAFETY: by this function's contract; the types are static.
+    unsafe {
+        let ty = ffi::Py_TYPE(object);
+        let exact = [&raw mut ffi::PyLong_Type, &raw mut ffi::PyFunction_Type, &raw mut ffi::PyCFunction_Type];
+        exact.contains(&ty)
+            || host.numpy.is_numpy(object)
+            || function::parts_of(&Bound::from_borrowed_ptr(host.py, object)).is_some()
+    }
 }
 
 /// The type of an array whose elements typed code may touch.

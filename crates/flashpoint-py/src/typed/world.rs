@@ -13,7 +13,7 @@ use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::typed::UnitRef;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyModule, PyString};
+use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyTuple};
 
 use super::assume::Assumptions;
 use super::{EngineHost, EngineUnit, known, words};
@@ -92,16 +92,8 @@ impl<'a> CPythonWorld<'a> {
 
     fn known(&mut self, object: &Bound<'_, PyAny>) -> Known {
         let number = self.keep(object);
-        // SAFETY: a live object.
-        let kind = match unsafe { unbox_borrowed(self.host.numpy, object.as_ptr()) } {
-            Some(slot) => match slot.tag {
-                Tag::None => KnownKind::Value(Const::None),
-                Tag::Bool => KnownKind::Value(Const::Bool(slot.a != 0)),
-                Tag::Int => KnownKind::Value(Const::Int(slot.as_i64())),
-                Tag::Float => KnownKind::Value(Const::Float(slot.a)),
-                Tag::Complex => KnownKind::Value(Const::Complex(slot.a, slot.b)),
-                _ => KnownKind::Object,
-            },
+        let kind = match self.value_of(object) {
+            Some(value) => KnownKind::Value(value),
             None => {
                 let address = object.as_ptr();
                 if let Some(ty) = words::known_array(self.host, address as u64) {
@@ -111,12 +103,36 @@ impl<'a> CPythonWorld<'a> {
                     KnownKind::Builtin(builtin)
                 } else if object.is_exact_instance_of::<PyFunction>() || function::parts_of(object).is_some() {
                     KnownKind::Function
-                } else {
+                } else if !self.is_numeric(object) {
                     KnownKind::Object
+                } else {
+                    KnownKind::Boxed
                 }
             }
         };
         Known { object: number, kind }
+    }
+
+    /// A number, `None`, bool, or tuple of such as a constant: objects that never change.
+    fn value_of(&self, object: &Bound<'_, PyAny>) -> Option<Const> {
+        if let Ok(items) = object.cast_exact::<PyTuple>() {
+            return items.iter().map(|item| self.value_of(&item)).collect::<Option<_>>().map(Const::Tuple);
+        }
+        // SAFETY: a live object.
+        let slot = unsafe { unbox_borrowed(self.host.numpy, object.as_ptr()) }?;
+        match slot.tag {
+            Tag::None => Some(Const::None),
+            Tag::Bool => Some(Const::Bool(slot.a != 0)),
+            Tag::Int => Some(Const::Int(slot.as_i64())),
+            Tag::Float => Some(Const::Float(slot.a)),
+            Tag::Complex => Some(Const::Complex(slot.a, slot.b)),
+            _ => None,
+        }
+    }
+
+    fn is_numeric(&self, object: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: a live object; the GIL is held.
+        unsafe { words::is_numeric(self.host, object.as_ptr()) }
     }
 
     /// A key of a dictionary, with the assumption that it stays as it is.
