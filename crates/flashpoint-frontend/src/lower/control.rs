@@ -260,6 +260,7 @@ impl Lowering<'_> {
         let next = Pc(self.pc.0 + 1);
         match &tests[..] {
             [] => {
+                let (item, rest) = self.iter_item(&iter, item, rest);
                 self.state.set(slot, rest);
                 self.state.set(dst, item);
                 return Ok(Flow::Next);

@@ -396,7 +396,7 @@ impl<'a> Lowering<'a> {
             | GenericOp::WithExit { .. } => true,
             GenericOp::Binary { lhs, rhs, .. } | GenericOp::InPlace { lhs, rhs, .. } => is_object(lhs) && is_object(rhs),
             GenericOp::Compare { op: CmpOp::In | CmpOp::NotIn, rhs, .. } => is_object(rhs),
-            GenericOp::Compare { lhs, rhs, .. } => is_object(lhs) && is_object(rhs),
+            GenericOp::Compare { .. } => false,
             GenericOp::GetItem { object, .. }
             | GenericOp::SetItem { object, .. }
             | GenericOp::DeleteItem { object, .. }
@@ -408,7 +408,18 @@ impl<'a> Lowering<'a> {
             GenericOp::Call { callee, args, .. } => {
                 let takes_numbers = matches!(
                     self.known_kind(&self.state.get(*callee)),
-                    Some(KnownKind::Builtin(Builtin::Math(_) | Builtin::Cmath(_) | Builtin::Numpy(_) | Builtin::NumpyType(_)))
+                    Some(KnownKind::Builtin(
+                        Builtin::Math(_)
+                            | Builtin::Cmath(_)
+                            | Builtin::Numpy(_)
+                            | Builtin::NumpyType(_)
+                            | Builtin::Int
+                            | Builtin::Float
+                            | Builtin::Bool
+                            | Builtin::Complex
+                            | Builtin::Abs
+                            | Builtin::Round
+                    ))
                 );
                 is_object(callee) || (!takes_numbers && args.iter().any(is_object))
             }
@@ -610,7 +621,7 @@ impl<'a> Lowering<'a> {
                 let (receiver, _) = val.inner().expect("a method has a receiver");
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
-            SlotType::Opaque(place) | SlotType::Number(place) => Recipe::Entry(SlotIdx(*place)),
+            SlotType::Opaque(place) | SlotType::Untyped(place) => Recipe::Entry(SlotIdx(*place)),
         }
     }
 

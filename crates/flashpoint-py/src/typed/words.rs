@@ -30,7 +30,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
         Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
             Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-            _ => SlotType::Number(place.0),
+            _ => SlotType::Untyped(place.0),
         },
         Tag::RangeIter => {
             let step = slot.aux as i32;
@@ -66,17 +66,24 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
                     Some(item) => slot_type(host, &item, place),
                     // Arrays inside a tuple would need an owner of their own; nested tuples are looked into.
                     None => match object_type(host, ffi::PyTuple_GET_ITEM(object, i) as u64, place) {
-                        inner @ SlotType::Tuple(_) => inner,
+                        inner @ (SlotType::Tuple(_) | SlotType::Untyped(_)) => inner,
+                        SlotType::Array(..) => SlotType::Untyped(place.0),
                         _ => SlotType::Opaque(place.0),
                     },
                 })
                 .collect();
-            let opaque = items.iter().any(|item| matches!(item, SlotType::Opaque(_) | SlotType::Number(_)));
-            return if opaque { SlotType::Opaque(place.0) } else { SlotType::Tuple(items) };
+            if items.iter().any(|item| matches!(item, SlotType::Opaque(_))) {
+                return SlotType::Opaque(place.0);
+            }
+            let untyped = items.iter().any(|item| matches!(item, SlotType::Untyped(_)));
+            return if untyped { SlotType::Untyped(place.0) } else { SlotType::Tuple(items) };
         }
-        // Arrays of unusual memory, and scalars without machine type, too.
-        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type || host.numpy.is_numpy(object) {
-            return SlotType::Number(place.0);
+        // Arrays of unusual memory, scalars without machine type, functions and classes.
+        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type
+            || host.numpy.is_numpy(object)
+            || ffi::PyCallable_Check(object) != 0
+        {
+            return SlotType::Untyped(place.0);
         }
     }
     SlotType::Opaque(place.0)
