@@ -3,7 +3,7 @@
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, IntCC, Region, Type, Value};
+use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Region, Type, UnaryOp, Value};
 
 use super::state::{ArrayParts, Val};
 use super::types::{ArrayType, Layout, SlotType, machine_type};
@@ -420,16 +420,45 @@ impl Lowering<'_> {
                 }
             }
         } else {
-            if let SlotType::Numpy(from) = src.ty {
-                self.guard_numpy_fits(src.word(), from, dtype);
-            }
-            vec![self.to_dtype(src, dtype)?]
+            vec![self.to_element(src, dtype)?]
         };
         for (i, word) in words.into_iter().enumerate() {
             let word = if dtype == DType::Bool { self.b.convert(ConvertOp::Zext, word, Type::I8) } else { word };
             self.b.store(word, parts.data, i as i32 * 8, Region::Array);
         }
         Ok(())
+    }
+
+    /// A number as an element of an array, under a guard that NumPy would neither raise nor warn.
+    pub(super) fn to_element(&mut self, src: &Val, dtype: DType) -> Low<Value> {
+        match src.ty {
+            // A NumPy integer must fit, as a Python integer must.
+            SlotType::Numpy(from) if from.is_int() && dtype.is_int() && from != dtype => {
+                if from == DType::U64 || dtype == DType::U64 {
+                    let ty = machine_type(from);
+                    let zero = self.b.iconst(ty, 0);
+                    if from == DType::U64 || from.is_signed_int() {
+                        let fits = self.b.icmp(IntCC::Sge, src.word(), zero);
+                        self.guard(fits, Reason::StoreOutOfRange);
+                    }
+                }
+                let wide = self.convert_dtype(src.word(), from, DType::I64)?;
+                self.to_dtype(&Val::int(wide), dtype)
+            }
+            _ => self.to_dtype(src, dtype),
+        }
+    }
+
+    /// Leaves if a float overflows in a narrower type: NumPy warns.
+    pub(super) fn guard_finite_demotion(&mut self, narrow: Value, wide: Value) {
+        let infinity = self.b.f64(f64::INFINITY);
+        let back = self.b.convert(ConvertOp::FloatExtend, narrow, Type::F64);
+        let magnitude = self.b.unary(UnaryOp::Fabs, back);
+        let overflowed = self.b.fcmp(FloatCC::Eq, magnitude, infinity);
+        let magnitude = self.b.unary(UnaryOp::Fabs, wide);
+        let finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
+        let warns = self.b.binary(BinaryOp::And, overflowed, finite);
+        self.guard_not(warns, Reason::NumpyWarning);
     }
 
     /// What is known of an object that a slot stands for.

@@ -71,6 +71,10 @@ impl Lowering<'_> {
                 Ok(Val::bool(self.b.i1(op == CmpOp::Ne)))
             }
             (CmpOp::Eq | CmpOp::Ne, PyNone, PyNone) => Ok(Val::bool(self.b.i1(op == CmpOp::Eq))),
+            (CmpOp::Eq | CmpOp::Ne, SlotType::Const(..), SlotType::Const(..)) => {
+                let Some(same) = self.same_text(lhs, rhs) else { return untyped("comparing constants") };
+                Ok(Val::bool(self.b.i1(same == (op == CmpOp::Eq))))
+            }
             (CmpOp::Eq | CmpOp::Ne, Tuple(a), Tuple(b)) => {
                 let mut equal = self.b.i1(a.len() == b.len());
                 if a.len() == b.len() {
@@ -82,18 +86,20 @@ impl Lowering<'_> {
                 }
                 Ok(Val::bool(if op == CmpOp::Eq { equal } else { self.is_false(equal) }))
             }
-            (CmpOp::Eq | CmpOp::Ne, SlotType::Const(..), SlotType::Const(..)) => {
-                let equal = self.const_content(lhs) == self.const_content(rhs);
-                Ok(Val::bool(self.b.i1(equal == (op == CmpOp::Eq))))
-            }
             (_, a, b) => untyped(format!("comparing {} with {}", a.describe(), b.describe())),
         }
     }
 
-    /// The constant (text, bytes, an ellipsis) that a slot holds.
-    fn const_content(&self, val: &Val) -> Option<&Const> {
-        let SlotType::Const(function, index) = val.ty else { return None };
-        self.functions[&function].generic.consts.get(index as usize)
+    /// Whether two text constants are equal.
+    fn same_text(&self, lhs: &Val, rhs: &Val) -> Option<bool> {
+        let text = |val: &Val| match val.ty {
+            SlotType::Const(function, index) => match &self.functions[&function].generic.consts[index as usize] {
+                Const::Str(text) => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        Some(text(lhs)? == text(rhs)?)
     }
 
     fn compare_identity(&mut self, op: CmpOp, lhs: &Val, rhs: &Val) -> Low<Val> {
@@ -101,8 +107,8 @@ impl Lowering<'_> {
         let same = match (&lhs.ty, &rhs.ty) {
             (PyNone, PyNone) => self.b.i1(true),
             (Bool, Bool) => self.b.icmp(IntCC::Eq, lhs.word(), rhs.word()),
-            (SlotType::Opaque(_) | SlotType::Boxed(_) | SlotType::Known(_) | SlotType::Const(..), _)
-            | (_, SlotType::Opaque(_) | SlotType::Boxed(_) | SlotType::Known(_) | SlotType::Const(..)) => {
+            (SlotType::Opaque(_) | SlotType::Untyped(_) | SlotType::Known(_) | SlotType::Const(..), _)
+            | (_, SlotType::Opaque(_) | SlotType::Untyped(_) | SlotType::Known(_) | SlotType::Const(..)) => {
                 return untyped("`is` between objects");
             }
             // Types of one value each, or of values that are never the same object.

@@ -5,10 +5,8 @@ use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
-use pyo3::prelude::*;
 
 use super::EngineHost;
-use crate::function;
 use crate::host::convert::unbox_borrowed;
 use crate::host::numpy::ArrayFields;
 
@@ -32,7 +30,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
         Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
             Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-            _ => SlotType::Boxed(place.0),
+            _ => SlotType::Untyped(place.0),
         },
         Tag::RangeIter => {
             let step = slot.aux as i32;
@@ -68,33 +66,33 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
                     Some(item) => slot_type(host, &item, place),
                     // Arrays inside a tuple would need an owner of their own; nested tuples are looked into.
                     None => match object_type(host, ffi::PyTuple_GET_ITEM(object, i) as u64, place) {
-                        SlotType::Array(..) => SlotType::Boxed(place.0),
-                        inner => inner,
+                        inner @ (SlotType::Tuple(_) | SlotType::Untyped(_)) => inner,
+                        SlotType::Array(..) => SlotType::Untyped(place.0),
+                        _ => SlotType::Opaque(place.0),
                     },
                 })
                 .collect();
             if items.iter().any(|item| matches!(item, SlotType::Opaque(_))) {
                 return SlotType::Opaque(place.0);
             }
-            let boxed = items.iter().any(|item| matches!(item, SlotType::Boxed(_)));
-            return if boxed { SlotType::Boxed(place.0) } else { SlotType::Tuple(items) };
+            let untyped = items.iter().any(|item| matches!(item, SlotType::Untyped(_)));
+            return if untyped { SlotType::Untyped(place.0) } else { SlotType::Tuple(items) };
         }
-        if is_numeric(host, object) { SlotType::Boxed(place.0) } else { SlotType::Opaque(place.0) }
+        if is_numeric(host, object) { SlotType::Untyped(place.0) } else { SlotType::Opaque(place.0) }
     }
 }
 
-/// Whether an object is a number, an array or a function: what numerical code works with, though not in typed form.
+/// Whether an object is what numerical code works with, though not in typed form: an integer of any size, an array of
+/// unusual memory, a scalar without machine type, a function or class.
 ///
 /// # Safety
 /// `object` is a live object; the GIL is held.
 pub unsafe fn is_numeric(host: &EngineHost, object: *mut ffi::PyObject) -> bool {
-    // SAFETY: by this function's contract; the types are static.
+    // SAFETY: by this function's contract.
     unsafe {
-        let ty = ffi::Py_TYPE(object);
-        let exact = [&raw mut ffi::PyLong_Type, &raw mut ffi::PyFunction_Type, &raw mut ffi::PyCFunction_Type];
-        exact.contains(&ty)
+        ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type
             || host.numpy.is_numpy(object)
-            || function::parts_of(&Bound::from_borrowed_ptr(host.py, object)).is_some()
+            || ffi::PyCallable_Check(object) != 0
     }
 }
 

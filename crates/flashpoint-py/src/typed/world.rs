@@ -106,7 +106,7 @@ impl<'a> CPythonWorld<'a> {
                 } else if !self.is_numeric(object) {
                     KnownKind::Object
                 } else {
-                    KnownKind::Boxed
+                    KnownKind::Untyped
                 }
             }
         };
@@ -209,18 +209,23 @@ impl World for CPythonWorld<'_> {
     fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
+        // Exits of a function called in registers find no slots of a caller: what they need travels in registers.
+        if args.iter().any(|ty| matches!(ty, SlotType::Tuple(_) | SlotType::Array(..) | SlotType::Opaque(_) | SlotType::Untyped(_))) {
+            return CallTarget::Unknown;
+        }
         let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
         if Arc::ptr_eq(&target, self.unit) && self.request.entry == Pc(0) && entry_types().eq(args.iter()) {
             let Some(result) = self.seen_result(function, pc) else { return CallTarget::Unknown };
             let unit = self.link(&self.cell.clone());
-            return CallTarget::Unit(Callee { unit, result, is_own: true });
+            return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
         }
         let found = target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args.iter()));
         let Some(version) = found.filter(|version| version.cell.best().is_some()) else { return CallTarget::Unknown };
         match version.lowered.result.clone() {
             Some(result) if version.lowered.params.iter().all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) => {
                 let unit = self.link(&version.cell);
-                CallTarget::Unit(Callee { unit, result, is_own: false })
+                let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
+                CallTarget::Unit(Callee { unit, result, is_own: false, float_ops })
             }
             _ => CallTarget::Unknown,
         }
