@@ -33,6 +33,8 @@ pub struct PassContext {
     pub fastmath: bool,
     /// See [`PassOptions::short_strips`].
     pub short_strips: bool,
+    /// See [`PassOptions::guards_fail_freely`].
+    pub guards_fail_freely: bool,
 }
 
 macro_rules! pass {
@@ -108,6 +110,8 @@ pub struct PassOptions {
     pub pipeline: &'static [Pass],
     /// Verify after every pass, and panic with the culprit's name.
     pub verify: bool,
+    /// Guards may fail although their condition holds (stress): a guard then stays on the path it was made for.
+    pub guards_fail_freely: bool,
     /// Say in the report of each loop what keeps it from being clean.
     pub report_loops: bool,
     /// Strips of a few iterations, so that tests cross many with short loops.
@@ -122,6 +126,7 @@ impl PassOptions {
             verify: cfg!(debug_assertions) || always_verify(),
             report_loops: false,
             short_strips: false,
+            guards_fail_freely: false,
         }
     }
 
@@ -149,7 +154,12 @@ pub struct Report {
 pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     let mut report = Report::default();
     let mut context =
-        PassContext { fastmath: func.licences.fastmath, short_strips: options.short_strips, ..PassContext::default() };
+        PassContext {
+            fastmath: func.licences.fastmath,
+            short_strips: options.short_strips,
+            guards_fail_freely: options.guards_fail_freely,
+            ..PassContext::default()
+        };
     for pass in options.pipeline {
         if !take_fuel() {
             break;
