@@ -19,7 +19,10 @@ use crate::pipeline::PassContext;
 const MAX_INSTS: usize = 10;
 
 /// Converts branches until none is left that pays.
-pub fn if_convert(func: &mut TypedFunction, _: &mut PassContext) -> bool {
+pub fn if_convert(func: &mut TypedFunction, context: &mut PassContext) -> bool {
+    if context.guards_fail_at_will {
+        return false;
+    }
     let mut changed = false;
     loop {
         let cfg = Cfg::of(func);
