@@ -295,6 +295,13 @@ impl<H: Python> Unit<H> {
         self.versions.read().expect("no panic while locked").clone()
     }
 
+    /// Visits the objects that the unit's versions own, for a garbage collector; false as soon as `visit` says so. What is
+    /// being changed at the moment is left out, which keeps it alive.
+    pub fn visit_objects(&self, mut visit: impl FnMut(Slot) -> bool) -> bool {
+        let (Ok(versions), Ok(stale)) = (self.versions.try_read(), self.stale.try_lock()) else { return true };
+        versions.iter().chain(stale.iter()).flat_map(|version| &version.tables.objects).all(|object| visit(*object))
+    }
+
     /// Releases the objects of versions set aside that nobody runs any more.
     pub fn drop_stale(&self, host: &mut H) {
         let mut gone = Vec::new();
