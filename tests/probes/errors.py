@@ -98,7 +98,7 @@ def effects_before_raise_stay(a, stop):
     return a
 
 
-@probe((0,), (5,), raises=ZeroDivisionError)
+@probe((0,), (5,), raises=ZeroDivisionError, needs_fallback=True)
 def line_in_a_long_expression(n):
     x = [
         1,

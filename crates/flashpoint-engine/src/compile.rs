@@ -132,7 +132,7 @@ impl Compiler {
         let started = Instant::now();
         let mut func = job.func;
         let passes = if job.tier < 2 { PassOptions::tier1() } else { PassOptions::tier2() };
-        let report = optimize(&mut func, &PassOptions { guards_fail_at_will: job.stress, ..passes });
+        let report = optimize(&mut func, &PassOptions { guards_fail_freely: job.stress, ..passes });
         let options = CompileOptions { stress: job.stress, ..CompileOptions::default() };
         let object = self.backend(job.tier)?.compile(&func, &options)?;
         let code = self.loader.load(&object, job.number)?;

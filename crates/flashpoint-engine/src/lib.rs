@@ -14,6 +14,7 @@ pub mod python;
 pub mod unit;
 
 mod context;
+mod float_env;
 mod exits;
 mod helpers;
 pub mod run;

@@ -24,7 +24,8 @@ use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::host::{HostResult, Raised};
 use crate::policy::Policy;
-use crate::python::Python;
+use crate::float_env::{self, Conditions};
+use crate::python::{FloatErrors, Python};
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
@@ -110,6 +111,7 @@ impl<H: Python> Engine<H> {
         let forced = self.forced_tier(unit);
         if forced != Some(0)
             && let Some(version) = self.call_version(host, unit, args, forced)?
+            && may_compute(host, &version)
             && let Some(compiled) = version.cell.best()
         {
             match self.run_version(host, unit, &version, &compiled, args, None)? {
@@ -261,8 +263,13 @@ impl<H: Python> Engine<H> {
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
+            conditions: Conditions::default(),
             made: Vec::new(),
         };
+        let watches = !version.lowered.float_ops.is_empty() && host.float_errors() == FloatErrors::Warn;
+        if watches {
+            float_env::take();
+        }
         if osr_every > 0 {
             context::request_poll();
         }
@@ -278,8 +285,18 @@ impl<H: Python> Engine<H> {
             calls_left,
             self.policy.deopt_every(),
         );
+        let mut warned = Ok(());
+        if watches {
+            let conditions = activation.conditions.and(float_env::take());
+            if conditions.any() {
+                warned = self.warn_floats(host, unit, version, conditions);
+            }
+        }
         WORDS.set(words);
-        let ran = if left.status == STATUS_OK {
+        let ran = if warned.is_err() {
+            host.release(left.result_slot);
+            Err(Raised)
+        } else if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
@@ -539,6 +556,11 @@ impl<H: Python> Engine<H> {
     }
 }
 
+/// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
+fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
+    version.lowered.float_ops.is_empty() || host.float_errors() != FloatErrors::Other
+}
+
 /// A register result as a slot.
 fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
     match ty {
@@ -598,6 +620,7 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             return BackEdge::Continue { trips: trips.max(wait) };
         }
         match version.cell.best() {
+            Some(_) if !may_compute(host, &version) => BackEdge::Continue { trips: 10_000 },
             Some(compiled) => {
                 if events::enabled(Topic::Osr) {
                     eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.name(), compiled.tier);

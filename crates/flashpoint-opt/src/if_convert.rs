@@ -19,8 +19,10 @@ use crate::pipeline::PassContext;
 const MAX_INSTS: usize = 10;
 
 /// Converts branches until none is left that pays.
+///
+/// A converted guard is executed on both paths, and may fail on its own only: not under stress.
 pub fn if_convert(func: &mut TypedFunction, context: &mut PassContext) -> bool {
-    if context.guards_fail_at_will {
+    if context.guards_fail_freely {
         return false;
     }
     let mut changed = false;

@@ -33,8 +33,8 @@ pub struct PassContext {
     pub fastmath: bool,
     /// See [`PassOptions::short_strips`].
     pub short_strips: bool,
-    /// See [`PassOptions::guards_fail_at_will`].
-    pub guards_fail_at_will: bool,
+    /// See [`PassOptions::guards_fail_freely`].
+    pub guards_fail_freely: bool,
 }
 
 macro_rules! pass {
@@ -110,13 +110,12 @@ pub struct PassOptions {
     pub pipeline: &'static [Pass],
     /// Verify after every pass, and panic with the culprit's name.
     pub verify: bool,
+    /// Guards may fail although their condition holds (stress): a guard then stays on the path it was made for.
+    pub guards_fail_freely: bool,
     /// Say in the report of each loop what keeps it from being clean.
     pub report_loops: bool,
     /// Strips of a few iterations, so that tests cross many with short loops.
     pub short_strips: bool,
-    /// Guards are made to fail on purpose (the stress switch). A guard then stays where its exit's state holds: none is
-    /// moved in front of the branch that leads to it, not even with a condition that lets it pass.
-    pub guards_fail_at_will: bool,
 }
 
 impl PassOptions {
@@ -127,7 +126,7 @@ impl PassOptions {
             verify: cfg!(debug_assertions) || always_verify(),
             report_loops: false,
             short_strips: false,
-            guards_fail_at_will: false,
+            guards_fail_freely: false,
         }
     }
 
@@ -154,12 +153,13 @@ pub struct Report {
 /// If a pass leaves a function that the verifier refuses, where verification is on.
 pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     let mut report = Report::default();
-    let mut context = PassContext {
-        fastmath: func.licences.fastmath,
-        short_strips: options.short_strips,
-        guards_fail_at_will: options.guards_fail_at_will,
-        ..PassContext::default()
-    };
+    let mut context =
+        PassContext {
+            fastmath: func.licences.fastmath,
+            short_strips: options.short_strips,
+            guards_fail_freely: options.guards_fail_freely,
+            ..PassContext::default()
+        };
     for pass in options.pipeline {
         if !take_fuel() {
             break;

@@ -30,7 +30,8 @@ impl Lowering<'_> {
             (Numpy(_), Numpy(_) | Bool | Int | Float | Complex) | (Bool | Int | Float | Complex, Numpy(_)) => {
                 self.numpy_binary(op, lhs, rhs)
             }
-            (Tuple(_), Tuple(_)) if op == BinOp::Add => {
+            // An empty operand makes the other one the result: the same object.
+            (Tuple(a), Tuple(b)) if op == BinOp::Add && a.is_empty() == b.is_empty() => {
                 let mut items = lhs.items();
                 items.extend(rhs.items());
                 Ok(Val::tuple(items))

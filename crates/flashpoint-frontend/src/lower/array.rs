@@ -3,7 +3,7 @@
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, IntCC, Region, Type, Value};
+use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Region, Type, UnaryOp, Value};
 
 use super::state::{ArrayParts, Val};
 use super::types::{ArrayType, Layout, SlotType, machine_type};
@@ -74,7 +74,17 @@ impl Lowering<'_> {
         let parts = ArrayParts::of(object).expect("an array");
         Ok(match name {
             "shape" => Val::tuple(parts.extents.iter().map(|extent| Val::int(*extent)).collect()),
-            "strides" => Val::tuple(self.strides(&parts).into_iter().map(Val::int).collect()),
+            "strides" => {
+                // Of a contiguous array, only axes of two elements or more have strides that follow from the extents.
+                if ty.layout != Layout::Strided {
+                    let two = self.b.i64(2);
+                    for extent in &parts.extents {
+                        let follows = self.b.icmp(IntCC::Sge, *extent, two);
+                        self.guard(follows, Reason::ShapeMismatch);
+                    }
+                }
+                Val::tuple(self.strides(&parts).into_iter().map(Val::int).collect())
+            }
             "ndim" => Val::int(self.b.i64(i64::from(ty.rank))),
             "itemsize" => Val::int(self.b.i64(ty.dtype.size() as i64)),
             "size" | "nbytes" => {
@@ -410,13 +420,45 @@ impl Lowering<'_> {
                 }
             }
         } else {
-            vec![self.to_dtype(src, dtype)?]
+            vec![self.to_element(src, dtype)?]
         };
         for (i, word) in words.into_iter().enumerate() {
             let word = if dtype == DType::Bool { self.b.convert(ConvertOp::Zext, word, Type::I8) } else { word };
             self.b.store(word, parts.data, i as i32 * 8, Region::Array);
         }
         Ok(())
+    }
+
+    /// A number as an element of an array, under a guard that NumPy would neither raise nor warn.
+    pub(super) fn to_element(&mut self, src: &Val, dtype: DType) -> Low<Value> {
+        match src.ty {
+            // A NumPy integer must fit, as a Python integer must.
+            SlotType::Numpy(from) if from.is_int() && dtype.is_int() && from != dtype => {
+                if from == DType::U64 || dtype == DType::U64 {
+                    let ty = machine_type(from);
+                    let zero = self.b.iconst(ty, 0);
+                    if from == DType::U64 || from.is_signed_int() {
+                        let fits = self.b.icmp(IntCC::Sge, src.word(), zero);
+                        self.guard(fits, Reason::StoreOutOfRange);
+                    }
+                }
+                let wide = self.convert_dtype(src.word(), from, DType::I64)?;
+                self.to_dtype(&Val::int(wide), dtype)
+            }
+            _ => self.to_dtype(src, dtype),
+        }
+    }
+
+    /// Leaves if a float overflows in a narrower type: NumPy warns.
+    pub(super) fn guard_finite_demotion(&mut self, narrow: Value, wide: Value) {
+        let infinity = self.b.f64(f64::INFINITY);
+        let back = self.b.convert(ConvertOp::FloatExtend, narrow, Type::F64);
+        let magnitude = self.b.unary(UnaryOp::Fabs, back);
+        let overflowed = self.b.fcmp(FloatCC::Eq, magnitude, infinity);
+        let magnitude = self.b.unary(UnaryOp::Fabs, wide);
+        let finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
+        let warns = self.b.binary(BinaryOp::And, overflowed, finite);
+        self.guard_not(warns, Reason::NumpyWarning);
     }
 
     /// What is known of an object that a slot stands for.

@@ -394,6 +394,7 @@ impl Lowering<'_> {
             CallTarget::Unknown => return Err(Stop::Leave(Reason::CalleeResult)),
             CallTarget::Untyped => return untyped("a call of this function"),
         };
+        callee.float_ops.iter().for_each(|op| self.note_float_op(*op));
         // What the function promises itself, it must keep.
         if callee.is_own && *self.result.get_or_insert_with(|| callee.result.clone()) != callee.result {
             return Err(Stop::Leave(Reason::CalleeResult));

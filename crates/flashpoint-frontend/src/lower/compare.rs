@@ -1,6 +1,6 @@
 //! Comparisons.
 
-use flashpoint_ir::generic::CmpOp;
+use flashpoint_ir::generic::{CmpOp, Const};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Type};
 
@@ -71,6 +71,10 @@ impl Lowering<'_> {
                 Ok(Val::bool(self.b.i1(op == CmpOp::Ne)))
             }
             (CmpOp::Eq | CmpOp::Ne, PyNone, PyNone) => Ok(Val::bool(self.b.i1(op == CmpOp::Eq))),
+            (CmpOp::Eq | CmpOp::Ne, SlotType::Const(..), SlotType::Const(..)) => {
+                let Some(same) = self.same_text(lhs, rhs) else { return untyped("comparing constants") };
+                Ok(Val::bool(self.b.i1(same == (op == CmpOp::Eq))))
+            }
             (CmpOp::Eq | CmpOp::Ne, Tuple(a), Tuple(b)) => {
                 let mut equal = self.b.i1(a.len() == b.len());
                 if a.len() == b.len() {
@@ -86,13 +90,25 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether two text constants are equal.
+    fn same_text(&self, lhs: &Val, rhs: &Val) -> Option<bool> {
+        let text = |val: &Val| match val.ty {
+            SlotType::Const(function, index) => match &self.functions[&function].generic.consts[index as usize] {
+                Const::Str(text) => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        Some(text(lhs)? == text(rhs)?)
+    }
+
     fn compare_identity(&mut self, op: CmpOp, lhs: &Val, rhs: &Val) -> Low<Val> {
         use SlotType::{Bool, None as PyNone};
         let same = match (&lhs.ty, &rhs.ty) {
             (PyNone, PyNone) => self.b.i1(true),
             (Bool, Bool) => self.b.icmp(IntCC::Eq, lhs.word(), rhs.word()),
-            (SlotType::Opaque(_) | SlotType::Number(_) | SlotType::Known(_) | SlotType::Const(..), _)
-            | (_, SlotType::Opaque(_) | SlotType::Number(_) | SlotType::Known(_) | SlotType::Const(..)) => {
+            (SlotType::Opaque(_) | SlotType::Untyped(_) | SlotType::Known(_) | SlotType::Const(..), _)
+            | (_, SlotType::Opaque(_) | SlotType::Untyped(_) | SlotType::Known(_) | SlotType::Const(..)) => {
                 return untyped("`is` between objects");
             }
             // Types of one value each, or of values that are never the same object.

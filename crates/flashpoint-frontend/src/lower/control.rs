@@ -2,7 +2,7 @@
 
 use flashpoint_ir::generic::*;
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::snapshot::{ExitKind, Snapshot};
+use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
 use flashpoint_ir::typed::{BinaryOp, IntCC, OverflowOp, Type, Value};
 
 use super::state::{ArrayParts, Val};
@@ -81,8 +81,9 @@ impl Lowering<'_> {
             }
             GenericOp::ForNext { dst, iter, exhausted } => return self.for_next(*dst, *iter, *exhausted),
             GenericOp::Return { src } => {
+                let recipe = (self.state.frames.len() == 1 && self.is_entry_tuple(*src)).then_some(Recipe::Entry(*src));
                 let val = self.state.get(*src);
-                return self.lower_return(val);
+                return self.lower_return(val, recipe);
             }
 
             GenericOp::LoadAttr { dst, object, name: idx } => {
@@ -260,6 +261,7 @@ impl Lowering<'_> {
         let next = Pc(self.pc.0 + 1);
         match &tests[..] {
             [] => {
+                let (item, rest) = self.iter_item(&iter, item, rest);
                 self.state.set(slot, rest);
                 self.state.set(dst, item);
                 return Ok(Flow::Next);
@@ -423,7 +425,8 @@ impl Lowering<'_> {
         }
     }
 
-    fn lower_return(&mut self, val: Val) -> Low<Flow> {
+    /// Returns `val`; if it does not travel in a register, by `recipe` or its own.
+    fn lower_return(&mut self, val: Val, recipe: Option<Recipe>) -> Low<Flow> {
         if self.state.frames.len() > 1 {
             self.state.frames.pop();
             let frame = self.state.frame_mut();
@@ -441,7 +444,7 @@ impl Lowering<'_> {
         if in_register && *self.result.get_or_insert_with(|| val.ty.clone()) == val.ty {
             self.b.ret(val.words.first().copied());
         } else {
-            let recipe = self.recipe(self.function(), &val);
+            let recipe = recipe.unwrap_or_else(|| self.recipe(self.function(), &val));
             let snapshot = Snapshot { reason: Reason::Return, exit: ExitKind::Return(recipe), frames: vec![] };
             let exit = self.b.snapshot(snapshot);
             self.b.exit(exit);

@@ -47,7 +47,7 @@ use flashpoint_ir::typed::{
 
 use state::{FrameVals, Key, State, Val};
 use types::{Owner, SlotType};
-use world::{Feedback, Known, World};
+use world::{Builtin, Feedback, Known, KnownKind, World};
 
 /// Different sets of types at one operation before the lowering gives up on further ones.
 const MAX_VERSIONS: usize = 12;
@@ -84,6 +84,18 @@ pub struct Lowered {
     pub links: Vec<UnitRef>,
     /// Operations without typed form, in the order met.
     pub untyped: Vec<Untyped>,
+    /// NumPy's float arithmetic inside loops, each kind once. It carries no guards: whoever enters the code reads the
+    /// sticky flags of the floating-point unit afterwards, and gives NumPy's warnings for these.
+    pub float_ops: Vec<FloatOp>,
+}
+
+/// A kind of float arithmetic of NumPy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloatOp {
+    /// The operator.
+    pub op: BinOp,
+    /// Where it stands first, in the outermost function.
+    pub pc: Pc,
 }
 
 /// One logical parameter of a typed function: the words of a slot's or known object's content.
@@ -162,6 +174,8 @@ struct FunctionInfo {
     is_leader: Vec<bool>,
     /// Whether the operation is followed, in straight line, by a raise.
     leads_to_raise: Vec<bool>,
+    /// Whether some operation writes the slot.
+    is_written: Vec<bool>,
 }
 
 impl FunctionInfo {
@@ -186,7 +200,11 @@ impl FunctionInfo {
                 raising = false;
             }
         }
-        FunctionInfo { generic, liveness, is_leader, leads_to_raise }
+        let mut is_written = vec![false; generic.slots.len()];
+        for op in &generic.ops {
+            op.for_each_write(|slot| is_written[slot.idx()] = true);
+        }
+        FunctionInfo { generic, liveness, is_leader, leads_to_raise, is_written }
     }
 }
 
@@ -201,6 +219,7 @@ struct Lowering<'a> {
     links: Vec<UnitRef>,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
+    float_ops: Vec<FloatOp>,
 
     blocks: HashMap<Key, Block>,
     n_versions: HashMap<(Pc, state::Path), usize>,
@@ -231,6 +250,7 @@ impl<'a> Lowering<'a> {
             links: Vec::new(),
             result: request.promised.clone(),
             untyped: Vec::new(),
+            float_ops: Vec::new(),
             blocks: HashMap::new(),
             n_versions: HashMap::new(),
             queue: VecDeque::new(),
@@ -267,7 +287,7 @@ impl<'a> Lowering<'a> {
     fn finish(mut self) -> Lowered {
         self.b.func.result = self.result.as_ref().and_then(|ty| ty.machine_types().first().copied());
         let result = self.result.clone();
-        Lowered { func: self.b.func, params: self.params, result, links: self.links, untyped: self.untyped }
+        Lowered { func: self.b.func, params: self.params, result, links: self.links, untyped: self.untyped, float_ops: self.float_ops }
     }
 
     /// The content of a parameter, added to the entry block if it is new.
@@ -373,32 +393,58 @@ impl<'a> Lowering<'a> {
     }
 
     /// Whether the operation is about objects that typed code does not look into: containers, text, foreign objects. Those
-    /// are an error unless the user allows them; operations on numbers, arrays and functions just run in tier 0.
+    /// are an error unless the user allows them; operations on numbers, arrays and functions just run in tier 0, and so
+    /// does what mixes a number or an array with an object, which as a rule raises.
     fn touches_objects(&self) -> bool {
-        let info = self.info();
-        let op = &info.generic.ops[self.pc.idx()];
-        let is_object = |slot: SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
+        let op = &self.info().generic.ops[self.pc.idx()];
+        let is_object = |slot: &SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
             SlotType::Opaque(_) | SlotType::Const(..) => true,
-            SlotType::Known(object) => {
-                matches!(self.known.get(object), Some(Known { kind: world::KnownKind::Object, .. }))
-            }
+            SlotType::Known(object) => matches!(self.known.get(object), Some(Known { kind: KnownKind::Object, .. })),
             _ => false,
         };
-        matches!(
-            op,
+        match op {
             GenericOp::BuildList { .. }
-                | GenericOp::BuildSet { .. }
-                | GenericOp::BuildDict { .. }
-                | GenericOp::FormatValue { .. }
-                | GenericOp::BuildString { .. }
-                | GenericOp::Append { .. }
-                | GenericOp::Insert { .. }
-                | GenericOp::Import { .. }
-                | GenericOp::ImportFrom { .. }
-                | GenericOp::WithEnter { .. }
-                | GenericOp::WithExit { .. }
-                | GenericOp::StoreAttr { .. }
-        ) || op.reads().into_iter().any(is_object)
+            | GenericOp::BuildSet { .. }
+            | GenericOp::BuildDict { .. }
+            | GenericOp::FormatValue { .. }
+            | GenericOp::BuildString { .. }
+            | GenericOp::Append { .. }
+            | GenericOp::Insert { .. }
+            | GenericOp::Import { .. }
+            | GenericOp::ImportFrom { .. }
+            | GenericOp::WithEnter { .. }
+            | GenericOp::WithExit { .. } => true,
+            GenericOp::Binary { lhs, rhs, .. } | GenericOp::InPlace { lhs, rhs, .. } => is_object(lhs) && is_object(rhs),
+            GenericOp::Compare { op: CmpOp::In | CmpOp::NotIn, rhs, .. } => is_object(rhs),
+            GenericOp::Compare { .. } => false,
+            GenericOp::GetItem { object, .. }
+            | GenericOp::SetItem { object, .. }
+            | GenericOp::DeleteItem { object, .. }
+            | GenericOp::StoreAttr { object, .. }
+            | GenericOp::LoadAttr { object, .. } => {
+                // A missing attribute of a module raises.
+                is_object(object) && !matches!(self.state.get(*object).ty, SlotType::Known(_))
+            }
+            GenericOp::Call { callee, args, .. } => {
+                let takes_numbers = matches!(
+                    self.known_kind(&self.state.get(*callee)),
+                    Some(KnownKind::Builtin(
+                        Builtin::Math(_)
+                            | Builtin::Cmath(_)
+                            | Builtin::Numpy(_)
+                            | Builtin::NumpyType(_)
+                            | Builtin::Int
+                            | Builtin::Float
+                            | Builtin::Bool
+                            | Builtin::Complex
+                            | Builtin::Abs
+                            | Builtin::Round
+                    ))
+                );
+                is_object(callee) || (!takes_numbers && args.iter().any(is_object))
+            }
+            other => other.reads().iter().any(is_object),
+        }
     }
 
     fn note_untyped(&mut self, what: String, reason: Reason) {
@@ -544,11 +590,21 @@ impl<'a> Lowering<'a> {
             let slots = live
                 .into_iter()
                 .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
-                .map(|slot| (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])))
+                .map(|slot| match i == 0 && self.is_entry_tuple(slot) {
+                    true => (slot, Recipe::Entry(slot)),
+                    false => (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])),
+                })
                 .collect();
             frames.push(FrameState { function: frame.function, pc: at, slots });
         }
         self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
+    }
+
+    /// Whether a slot of the outermost frame holds the tuple that it held at entry: exits keep that very object.
+    fn is_entry_tuple(&self, slot: SlotIdx) -> bool {
+        matches!(self.state.frames[0].vals[slot.idx()].ty, SlotType::Tuple(_))
+            && self.params.iter().any(|param| param.source == EntrySource::Slot(slot))
+            && !self.functions[&self.state.frames[0].function].is_written[slot.idx()]
     }
 
     /// How to make a slot's content outside.
@@ -595,7 +651,7 @@ impl<'a> Lowering<'a> {
                 let (receiver, _) = val.inner().expect("a method has a receiver");
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
-            SlotType::Opaque(place) | SlotType::Number(place) => Recipe::Entry(SlotIdx(*place)),
+            SlotType::Opaque(place) | SlotType::Untyped(place) => Recipe::Entry(SlotIdx(*place)),
         }
     }
 

@@ -1,9 +1,10 @@
-//! NumPy scalars: promotion by NEP 50, wrapping arithmetic, and exits wherever NumPy would warn.
+//! NumPy scalars: promotion by NEP 50, wrapping arithmetic, and exits wherever NumPy would warn. In loops, float arithmetic
+//! is only noted: see [`super::Lowered::float_ops`].
 //!
 //! References: NEP 50, "Promotion rules for Python scalars".
 
 use flashpoint_ir::dtype::DType;
-use flashpoint_ir::generic::{BinOp, CmpOp, UnOp};
+use flashpoint_ir::generic::{BinOp, CmpOp, Pc, UnOp};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, LibFunc, OverflowOp, Type, UnaryOp, Value};
 
@@ -11,7 +12,7 @@ use super::arith::{bit_op, symbol};
 use super::compare::{float_cc, int_cc};
 use super::state::Val;
 use super::types::{SlotType, machine_type};
-use super::{Low, Lowering, untyped};
+use super::{FloatOp, Low, Lowering, untyped};
 
 /// The type that two array types promote to.
 pub(super) fn promote(a: DType, b: DType) -> DType {
@@ -151,7 +152,11 @@ impl Lowering<'_> {
                 self.b.convert(op, wide, target)
             }
             (DType::F32, DType::F64) => self.b.convert(ConvertOp::FloatExtend, value, target),
-            (DType::F64, DType::F32) => self.b.convert(ConvertOp::FloatDemote, value, target),
+            (DType::F64, DType::F32) => {
+                let narrow = self.b.convert(ConvertOp::FloatDemote, value, target);
+                self.guard_finite_demotion(narrow, value);
+                narrow
+            }
             _ if from_float && to.is_int() && to != DType::U64 => {
                 // Both bounds are powers of two, hence exact.
                 let bits = to.size() as i32 * 8;
@@ -254,17 +259,30 @@ impl Lowering<'_> {
     fn numpy_float_binary(&mut self, op: BinOp, a: Value, b: Value) -> Option<Value> {
         let ty = self.b.ty(a);
         Some(match op {
-            BinOp::Add => self.b.binary(BinaryOp::Fadd, a, b),
-            BinOp::Sub => self.b.binary(BinaryOp::Fsub, a, b),
-            BinOp::Mul => self.b.binary(BinaryOp::Fmul, a, b),
-            BinOp::TrueDiv => {
-                self.guard_nonzero(b, Reason::NumpyWarning);
-                self.b.binary(BinaryOp::Fdiv, a, b)
+            BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::TrueDiv => {
+                let plain = match op {
+                    BinOp::Add => BinaryOp::Fadd,
+                    BinOp::Sub => BinaryOp::Fsub,
+                    BinOp::Mul => BinaryOp::Fmul,
+                    _ => {
+                        self.guard_nonzero(b, Reason::NumpyWarning);
+                        BinaryOp::Fdiv
+                    }
+                };
+                let value = self.b.binary(plain, a, b);
+                if self.in_loop() && !self.world.feedback(0, Pc(0)).check_floats {
+                    self.note_float_op(op);
+                } else {
+                    self.guard_quiet(value, a, b);
+                }
+                value
             }
             BinOp::FloorDiv | BinOp::Mod => {
                 self.guard_nonzero(b, Reason::NumpyWarning);
                 let (quotient, rem) = self.float_divmod(a, b);
-                if op == BinOp::Mod { rem } else { quotient }
+                let value = if op == BinOp::Mod { rem } else { quotient };
+                self.guard_quiet(value, a, b);
+                value
             }
             BinOp::Pow => {
                 let func = if ty == Type::F32 { LibFunc::PowF32 } else { LibFunc::Pow };
@@ -274,6 +292,39 @@ impl Lowering<'_> {
             }
             _ => return None,
         })
+    }
+
+    /// Whether the operation being lowered stands in a loop, its own function's or that of a function around it.
+    fn in_loop(&self) -> bool {
+        self.state.frames.iter().any(|frame| {
+            let pc = frame.call.unwrap_or(self.pc);
+            self.functions[&frame.function].liveness.loops().iter().any(|l| l.contains(pc))
+        })
+    }
+
+    /// Notes arithmetic whose conditions are read from the floating-point unit's flags.
+    pub(super) fn note_float_op(&mut self, op: BinOp) {
+        if !self.float_ops.iter().any(|known| known.op == op) {
+            let pc = self.state.frames[0].call.unwrap_or(self.pc);
+            self.float_ops.push(FloatOp { op, pc });
+        }
+    }
+
+    /// Leaves if NumPy would warn of the arithmetic: an infinite result of finite operands, or NaN of ones that are not.
+    fn guard_quiet(&mut self, value: Value, a: Value, b: Value) {
+        let infinity = self.float_const(self.b.ty(value), f64::INFINITY);
+        let magnitude = self.b.unary(UnaryOp::Fabs, value);
+        let mut overflow = self.b.fcmp(FloatCC::Eq, magnitude, infinity);
+        let mut invalid = self.b.fcmp(FloatCC::Ne, value, value);
+        for operand in [a, b] {
+            let magnitude = self.b.unary(UnaryOp::Fabs, operand);
+            let finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
+            overflow = self.b.binary(BinaryOp::And, overflow, finite);
+            let number = self.b.fcmp(FloatCC::Eq, operand, operand);
+            invalid = self.b.binary(BinaryOp::And, invalid, number);
+        }
+        let warns = self.b.binary(BinaryOp::Or, overflow, invalid);
+        self.guard_not(warns, Reason::NumpyWarning);
     }
 
     /// Leaves if a function of NumPy would warn: the result is infinite or NaN though the operands are finite.

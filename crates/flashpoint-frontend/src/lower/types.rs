@@ -88,8 +88,9 @@ pub enum SlotType {
     Method(Box<SlotType>, String),
     /// An object that typed code does not look into: what this slot of the outermost frame held at entry.
     Opaque(u32),
-    /// A number without machine type (an integer beyond 128 bits, a half-precision scalar): what this slot held at entry.
-    Number(u32),
+    /// What has no machine form but is no container either (an integer beyond 128 bits, a half-precision scalar, an array of
+    /// unusual memory, a function): what this slot of the outermost frame held at entry. Tier 0 works with it.
+    Untyped(u32),
 }
 
 /// What keeps an array's memory alive, and what object the slot stands for.
@@ -148,7 +149,7 @@ impl SlotType {
 
     fn push_machine_types(&self, out: &mut Vec<Type>) {
         match self {
-            SlotType::Unbound | SlotType::None | SlotType::Const(..) | SlotType::Known(_) | SlotType::Opaque(_) | SlotType::Number(_) => {}
+            SlotType::Unbound | SlotType::None | SlotType::Const(..) | SlotType::Known(_) | SlotType::Opaque(_) | SlotType::Untyped(_) => {}
             SlotType::Bool => out.push(Type::I1),
             SlotType::Int => out.push(Type::I64),
             SlotType::Int128 => out.push(Type::I128),
@@ -211,7 +212,7 @@ impl SlotType {
             SlotType::Slice(_) => "slice".into(),
             SlotType::Const(..) => "constant".into(),
             SlotType::Known(_) | SlotType::Opaque(_) => "object".into(),
-            SlotType::Number(_) => "number".into(),
+            SlotType::Untyped(_) => "untyped".into(),
             SlotType::Method(_, name) => format!("method {name}"),
         }
     }

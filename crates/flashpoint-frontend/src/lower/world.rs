@@ -1,6 +1,6 @@
 //! What the lowering may ask about the world outside the function: globals, known callables, other units.
 
-use flashpoint_ir::generic::{Const, GenericFunction, Pc};
+use flashpoint_ir::generic::{BinOp, Const, GenericFunction, Pc};
 use flashpoint_ir::typed::{LibFunc, UnitRef};
 use std::sync::Arc;
 
@@ -18,12 +18,14 @@ pub struct Known {
 /// What the lowering can do with a known object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KnownKind {
-    /// A number, `None`, or a bool: its value may be used.
+    /// A number, `None`, a bool, or a tuple of such: its value may be used.
     Value(Const),
     /// A NumPy array.
     Array(ArrayType),
     /// A callable whose meaning the lowering knows.
     Builtin(Builtin),
+    /// A number, array or function without typed form: operations on it are left to tier 0.
+    Untyped,
     /// A Python function that may be inlined or called.
     Function,
     /// A module, class or anything else.
@@ -142,6 +144,9 @@ pub struct Feedback {
     pub called: bool,
     /// The guards of this operation failed too often: the operation is left to tier 0.
     pub give_up: bool,
+    /// Of a function's first operation: NumPy's float arithmetic in its loops has overflowed or was invalid, so every such
+    /// operation is guarded.
+    pub check_floats: bool,
 }
 
 /// A call that is made in registers.
@@ -153,6 +158,8 @@ pub struct Callee {
     pub result: SlotType,
     /// Whether it is the function being lowered, entered with the same types.
     pub is_own: bool,
+    /// Its [`super::Lowered::float_ops`].
+    pub float_ops: Vec<BinOp>,
 }
 
 /// Whether a call can be made in registers.

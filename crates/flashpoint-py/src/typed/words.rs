@@ -30,7 +30,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
         Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
             Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-            _ => SlotType::Number(place.0),
+            _ => SlotType::Untyped(place.0),
         },
         Tag::RangeIter => {
             let step = slot.aux as i32;
@@ -66,19 +66,34 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
                     Some(item) => slot_type(host, &item, place),
                     // Arrays inside a tuple would need an owner of their own; nested tuples are looked into.
                     None => match object_type(host, ffi::PyTuple_GET_ITEM(object, i) as u64, place) {
-                        inner @ SlotType::Tuple(_) => inner,
+                        inner @ (SlotType::Tuple(_) | SlotType::Untyped(_)) => inner,
+                        SlotType::Array(..) => SlotType::Untyped(place.0),
                         _ => SlotType::Opaque(place.0),
                     },
                 })
                 .collect();
-            let opaque = items.iter().any(|item| matches!(item, SlotType::Opaque(_) | SlotType::Number(_)));
-            return if opaque { SlotType::Opaque(place.0) } else { SlotType::Tuple(items) };
+            if items.iter().any(|item| matches!(item, SlotType::Opaque(_))) {
+                return SlotType::Opaque(place.0);
+            }
+            let untyped = items.iter().any(|item| matches!(item, SlotType::Untyped(_)));
+            return if untyped { SlotType::Untyped(place.0) } else { SlotType::Tuple(items) };
         }
-        if ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type {
-            return SlotType::Number(place.0);
-        }
+        if is_numeric(host, object) { SlotType::Untyped(place.0) } else { SlotType::Opaque(place.0) }
     }
-    SlotType::Opaque(place.0)
+}
+
+/// Whether an object is what numerical code works with, though not in typed form: an integer of any size, an array of
+/// unusual memory, a scalar without machine type, a function or class.
+///
+/// # Safety
+/// `object` is a live object; the GIL is held.
+pub unsafe fn is_numeric(host: &EngineHost, object: *mut ffi::PyObject) -> bool {
+    // SAFETY: by this function's contract.
+    unsafe {
+        ffi::Py_TYPE(object) == &raw mut ffi::PyLong_Type
+            || host.numpy.is_numpy(object)
+            || ffi::PyCallable_Check(object) != 0
+    }
 }
 
 /// The type of an array whose elements typed code may touch.

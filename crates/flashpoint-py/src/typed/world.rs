@@ -13,7 +13,7 @@ use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::typed::UnitRef;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyModule, PyString};
+use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyTuple};
 
 use super::assume::Assumptions;
 use super::{EngineHost, EngineUnit, known, words};
@@ -95,16 +95,8 @@ impl<'a> CPythonWorld<'a> {
 
     fn known(&mut self, object: &Bound<'_, PyAny>) -> Known {
         let number = self.keep(object);
-        // SAFETY: a live object.
-        let kind = match unsafe { unbox_borrowed(self.host.numpy, object.as_ptr()) } {
-            Some(slot) => match slot.tag {
-                Tag::None => KnownKind::Value(Const::None),
-                Tag::Bool => KnownKind::Value(Const::Bool(slot.a != 0)),
-                Tag::Int => KnownKind::Value(Const::Int(slot.as_i64())),
-                Tag::Float => KnownKind::Value(Const::Float(slot.a)),
-                Tag::Complex => KnownKind::Value(Const::Complex(slot.a, slot.b)),
-                _ => KnownKind::Object,
-            },
+        let kind = match self.value_of(object) {
+            Some(value) => KnownKind::Value(value),
             None => {
                 let address = object.as_ptr();
                 if let Some(ty) = words::known_array(self.host, address as u64) {
@@ -114,12 +106,36 @@ impl<'a> CPythonWorld<'a> {
                     KnownKind::Builtin(builtin)
                 } else if object.is_exact_instance_of::<PyFunction>() || function::parts_of(object).is_some() {
                     KnownKind::Function
-                } else {
+                } else if !self.is_numeric(object) {
                     KnownKind::Object
+                } else {
+                    KnownKind::Untyped
                 }
             }
         };
         Known { object: number, kind }
+    }
+
+    /// A number, `None`, bool, or tuple of such as a constant: objects that never change.
+    fn value_of(&self, object: &Bound<'_, PyAny>) -> Option<Const> {
+        if let Ok(items) = object.cast_exact::<PyTuple>() {
+            return items.iter().map(|item| self.value_of(&item)).collect::<Option<_>>().map(Const::Tuple);
+        }
+        // SAFETY: a live object.
+        let slot = unsafe { unbox_borrowed(self.host.numpy, object.as_ptr()) }?;
+        match slot.tag {
+            Tag::None => Some(Const::None),
+            Tag::Bool => Some(Const::Bool(slot.a != 0)),
+            Tag::Int => Some(Const::Int(slot.as_i64())),
+            Tag::Float => Some(Const::Float(slot.a)),
+            Tag::Complex => Some(Const::Complex(slot.a, slot.b)),
+            _ => None,
+        }
+    }
+
+    fn is_numeric(&self, object: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: a live object; the GIL is held.
+        unsafe { words::is_numeric(self.host, object.as_ptr()) }
     }
 
     /// A key of a dictionary, with the assumption that it stays as it is.
@@ -196,11 +212,15 @@ impl World for CPythonWorld<'_> {
     fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
+        // Exits of a function called in registers find no slots of a caller: what they need travels in registers.
+        if args.iter().any(|ty| matches!(ty, SlotType::Tuple(_) | SlotType::Array(..) | SlotType::Opaque(_) | SlotType::Untyped(_))) {
+            return CallTarget::Unknown;
+        }
         let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
         if Arc::ptr_eq(&target, self.unit) && self.request.entry == Pc(0) && entry_types().eq(args.iter()) {
             let Some(result) = self.seen_result(function, pc) else { return CallTarget::Unknown };
             let unit = self.link(&self.cell.clone());
-            return CallTarget::Unit(Callee { unit, result, is_own: true });
+            return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
         }
         let found = target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args.iter()));
         let Some(version) = found.filter(|version| version.cell.best().is_some()) else { return CallTarget::Unknown };
@@ -210,10 +230,11 @@ impl World for CPythonWorld<'_> {
         match version.lowered.result.clone() {
             Some(result) if version.lowered.params.iter().all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) => {
                 let unit = self.link(&version.cell);
+                let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
                 if !self.linked.iter().any(|known| Arc::ptr_eq(known, &version)) {
                     self.linked.push(version);
                 }
-                CallTarget::Unit(Callee { unit, result, is_own: false })
+                CallTarget::Unit(Callee { unit, result, is_own: false, float_ops })
             }
             _ => CallTarget::Unknown,
         }
