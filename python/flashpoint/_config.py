@@ -102,9 +102,15 @@ def _read_environment() -> None:
 
 
 def _start() -> None:
-    """Tells the engine where tier 2 is, and has it stop its compiles before the interpreter is taken down."""
+    """Tells the engine where tier 2 is, and of forks, and has it stop its compiles before the interpreter is taken down."""
     _core.set_tier2_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "_tier2.so"))
     atexit.register(_core.shut_down)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_core.before_fork,
+            after_in_parent=_core.after_fork_in_parent,
+            after_in_child=_core.after_fork_in_child,
+        )
     _read_environment()
 
 

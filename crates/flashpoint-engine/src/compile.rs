@@ -51,6 +51,10 @@ pub struct Compiler {
     running: AtomicU32,
     thread_pid: AtomicU32,
     stop: AtomicBool,
+    /// Set while the process forks.
+    paused: AtomicBool,
+    /// Set in a child that was forked while its parent compiled.
+    without_tier2: AtomicBool,
 }
 
 impl Compiler {
@@ -66,6 +70,8 @@ impl Compiler {
             running: AtomicU32::new(0),
             thread_pid: AtomicU32::new(0),
             stop: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            without_tier2: AtomicBool::new(false),
         })
     }
 
@@ -78,7 +84,7 @@ impl Compiler {
 
     /// Whether tier 2 can be had: its library is there. Does not open it.
     pub fn has_tier2(&self) -> bool {
-        self.llvm.get().is_some()
+        self.llvm.get().is_some() && !self.without_tier2.load(Ordering::Acquire)
     }
 
     /// The number of the next code.
@@ -102,9 +108,13 @@ impl Compiler {
         }
     }
 
-    /// Compiles now and publishes. A failure leaves the cell as it is, with the reason.
+    /// Compiles now and publishes. A failure leaves the cell as it is, with the reason. Nothing happens if nobody will
+    /// enter the code any more.
     pub fn compile(&self, job: Job) {
         let cell = job.cell.clone();
+        if cell.is_closed() {
+            return;
+        }
         let tier = job.tier;
         match self.try_compile(job) {
             Ok(compiled) => cell.publish(Arc::new(compiled)),
@@ -138,7 +148,8 @@ impl Compiler {
             snapshots: func.snapshots.clone(),
             exit_words,
             exit_counts,
-            callees: job.callees,
+            // Its own cell holds the code, not the other way round.
+            callees: job.callees.into_iter().filter(|callee| !Arc::ptr_eq(callee, &job.cell)).collect(),
             compile_ns: started.elapsed().as_nanos() as u64,
             loops: report.loops,
             func,
@@ -172,7 +183,7 @@ impl Compiler {
     /// Asks for code behind the program.
     pub fn request(self: &Arc<Compiler>, job: Job, background: bool) {
         self.queue.lock().expect("no panic while locked").push_back(job);
-        if background {
+        if background && !self.paused.load(Ordering::Acquire) {
             self.ensure_thread();
             self.wake.notify_one();
         }
@@ -211,11 +222,14 @@ impl Compiler {
         crate::threads::lower_priority();
         loop {
             let mut queue = self.queue.lock().expect("no panic while locked");
+            self.running.store(0, Ordering::Release);
             let job = loop {
                 if self.stop.load(Ordering::Acquire) {
                     return;
                 }
-                if let Some(job) = queue.pop_back() {
+                if !self.paused.load(Ordering::Acquire)
+                    && let Some(job) = queue.pop_back()
+                {
                     break job;
                 }
                 queue = self.wake.wait(queue).expect("no panic while locked");
@@ -224,7 +238,6 @@ impl Compiler {
             drop(queue);
             self.compile(job);
             crate::context::announce_better_code();
-            self.running.store(0, Ordering::Release);
         }
     }
 
@@ -248,16 +261,33 @@ impl Compiler {
         true
     }
 
-    /// Before a fork: the queue is locked and the compile under way waited for. The guard is dropped on both sides.
-    pub fn before_fork(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
+    /// Before a fork, with the GIL held: no compile starts from now on, and the one under way is waited for briefly. No lock
+    /// is held meanwhile, since whoever waited for one with the GIL in hand would wait for ever.
+    pub fn before_fork(&self) {
+        self.paused.store(true, Ordering::Release);
         self.wait_idle();
-        self.queue.lock().expect("no panic while locked")
+        // An idle thread gives up the lock by going to sleep, and nothing wakes it now.
+        drop(self.queue.lock());
     }
 
-    /// In the child of a fork: the thread is gone; the next request makes a new one.
+    /// After a fork, in the parent: compiles may start again.
+    pub fn after_fork_in_parent(&self) {
+        self.paused.store(false, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// In the child of a fork: the threads are gone; the next request makes new ones. If the parent was in the middle of a
+    /// compile, tier 2's library may hold locks that nobody will give up, and the child goes on without tier 2.
     pub fn after_fork_in_child(&self) {
+        if self.running.load(Ordering::Acquire) != 0 {
+            self.without_tier2.store(true, Ordering::Release);
+            eprintln!("flashpoint: forked during a compile: this process runs without tier 2");
+        }
         self.running.store(0, Ordering::Release);
+        self.thread_pid.store(0, Ordering::Release);
         crate::threads::forget_ticker();
+        crate::context::forget_other_threads();
+        self.paused.store(false, Ordering::Release);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
@@ -17,8 +17,16 @@ use crate::unit::Compiled;
 
 /// Counts up when better code was published: running loops are to look for it.
 static SWAP_GENERATION: AtomicU64 = AtomicU64::new(0);
-/// The poll words of all threads.
-static POLL_WORDS: Mutex<Vec<Weak<PollWord>>> = Mutex::new(Vec::new());
+/// The poll words of all threads; null for [`FIRST_POLL_WORDS`]. A child of a fork has a registry of its own, and leaks the
+/// one it inherited.
+static POLL_WORDS: AtomicPtr<PollWords> = AtomicPtr::new(std::ptr::null_mut());
+static FIRST_POLL_WORDS: PollWords = Mutex::new(Vec::new());
+type PollWords = Mutex<Vec<Weak<PollWord>>>;
+
+fn poll_words() -> &'static PollWords {
+    // SAFETY: null, or a registry that is never freed.
+    unsafe { POLL_WORDS.load(Ordering::Acquire).as_ref() }.unwrap_or(&FIRST_POLL_WORDS)
+}
 /// Threads that are inside compiled code.
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 
@@ -57,7 +65,7 @@ impl ThreadContext {
         }));
         // SAFETY: the context was just made and nobody else uses it.
         let poll_word = Arc::new(PollWord(unsafe { &raw const (*context.get()).poll }));
-        let mut words = POLL_WORDS.lock().expect("no panic while locked");
+        let mut words = poll_words().lock().expect("no panic while locked");
         words.retain(|word| word.strong_count() > 0);
         words.push(Arc::downgrade(&poll_word));
         ThreadContext { context, exit_buffer, poll_word: Some(poll_word) }
@@ -67,7 +75,7 @@ impl ThreadContext {
 impl Drop for ThreadContext {
     fn drop(&mut self) {
         // Under the lock, so that no other thread writes to the poll word afterwards.
-        let _guard = POLL_WORDS.lock();
+        let _guard = poll_words().lock();
         self.poll_word = None;
         let _ = &self.exit_buffer;
     }
@@ -88,9 +96,18 @@ pub fn announce_better_code() {
     request_poll();
 }
 
+/// In the child of a fork: the other threads are gone, and one of them may have held the registry's lock.
+pub(crate) fn forget_other_threads() {
+    POLL_WORDS.store(Box::into_raw(Box::default()), Ordering::Release);
+    CONTEXT.with(|thread| {
+        let own = thread.poll_word.iter().map(Arc::downgrade);
+        poll_words().lock().expect("no panic while locked").extend(own);
+    });
+}
+
 /// Asks every thread inside compiled code to call the poll helper.
 pub fn request_poll() {
-    let words = POLL_WORDS.lock().expect("no panic while locked");
+    let words = poll_words().lock().expect("no panic while locked");
     for word in words.iter().filter_map(Weak::upgrade) {
         // SAFETY: the thread's context is alive: its drop takes the lock that is held here.
         unsafe { (*word.0).store(1, Ordering::Release) };

@@ -42,12 +42,39 @@ pub struct Engine<H: Python> {
     pub compiler: Arc<Compiler>,
     helpers: Box<[usize; HELPER_TABLE_WORDS]>,
     /// Who made the code of each number.
-    versions: Mutex<HashMap<u64, Weak<Version<H>>>>,
+    versions: Mutex<Numbers<H>>,
 }
 
 thread_local! {
     /// Room for the words of an entry, so that a call need not allocate.
     static WORDS: Cell<Vec<u64>> = const { Cell::new(Vec::new()) };
+}
+
+/// Versions by the numbers of their code.
+struct Numbers<H: Python> {
+    versions: HashMap<u64, Weak<Version<H>>>,
+    /// Entries at which those of dropped versions are thrown out.
+    sweep_at: usize,
+}
+
+impl<H: Python> Default for Numbers<H> {
+    fn default() -> Numbers<H> {
+        Numbers { versions: HashMap::new(), sweep_at: 1024 }
+    }
+}
+
+impl<H: Python> Numbers<H> {
+    fn insert(&mut self, number: u64, version: &Arc<Version<H>>) {
+        if self.versions.len() >= self.sweep_at {
+            self.versions.retain(|_, version| version.strong_count() > 0);
+            self.sweep_at = 1024.max(2 * self.versions.len());
+        }
+        self.versions.insert(number, Arc::downgrade(version));
+    }
+
+    fn get(&self, number: u64) -> Option<Arc<Version<H>>> {
+        self.versions.get(&number)?.upgrade()
+    }
 }
 
 /// How running a version ended.
@@ -71,7 +98,7 @@ impl<H: Python> Engine<H> {
             policy: Policy::default(),
             compiler: Compiler::new(),
             helpers: crate::helpers::table::<H>(),
-            versions: Mutex::new(HashMap::new()),
+            versions: Mutex::new(Numbers::default()),
         }
     }
 
@@ -112,7 +139,7 @@ impl<H: Python> Engine<H> {
                 && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         });
         let version = match found {
-            Some(version) if host.assumptions_hold(&version.tables.assumptions) => version,
+            Some(version) if version.holds(host) => version,
             found => {
                 if let Some(old) = found {
                     unit.retire(&old);
@@ -183,10 +210,7 @@ impl<H: Python> Engine<H> {
         let job = |tier| {
             let number = self.compiler.next_number();
             let mut versions = self.versions.lock().expect("no panic while locked");
-            if versions.len() > 4096 && number % 1024 == 0 {
-                versions.retain(|_, version| version.strong_count() > 0);
-            }
-            versions.insert(number, Arc::downgrade(version));
+            versions.insert(number, version);
             Job {
                 cell: version.cell.clone(),
                 func: version.lowered.func.clone(),
@@ -411,7 +435,7 @@ impl<H: Python> Engine<H> {
             return None;
         }
         let number = context::exit_version(ctx);
-        let version = self.versions.lock().expect("no panic while locked").get(&number)?.upgrade()?;
+        let version = self.versions.lock().expect("no panic while locked").get(number)?;
         let compiled = version.cell.by_number(number)?;
         let left = context::left_of(ctx, &compiled, status, self.policy.deopt_every() != 0);
         Some((version, compiled, left))
@@ -574,7 +598,7 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             .collect();
         let found = unit.find(header, |slots| *slots == live);
         let version = match found {
-            Some(version) if host.assumptions_hold(&version.tables.assumptions) => version,
+            Some(version) if version.holds(host) => version,
             found => {
                 if let Some(old) = found {
                     unit.retire(&old);

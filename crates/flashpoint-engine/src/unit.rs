@@ -118,6 +118,9 @@ pub struct Tables<H: Python> {
     pub objects: Vec<Slot>,
     /// Cells of the units that the version calls, by link number.
     pub callees: Vec<Arc<CodeCell>>,
+    /// The versions those cells belong to, its own left out: their exits need them, and what they take for granted this
+    /// version does too. All were made earlier, so this makes no cycle.
+    pub linked: Vec<Arc<Version<H>>>,
     /// What must hold for the version to be entered.
     pub assumptions: H::Assumptions,
 }
@@ -130,6 +133,8 @@ pub struct CodeCell {
     all: Mutex<Vec<Arc<Compiled>>>,
     /// Address of the best `inner`, for direct calls: the word that link tables point to.
     pub inner: AtomicUsize,
+    /// Set when nobody will enter the code any more.
+    closed: AtomicBool,
     /// Tier that has been asked for.
     pub requested: AtomicU32,
     /// Why there is no better code, if there is a reason: its number.
@@ -168,6 +173,7 @@ impl CodeCell {
             best: ArcSwapOption::empty(),
             all: Mutex::new(Vec::new()),
             inner: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             requested: AtomicU32::new(0),
             refused: Mutex::new(None),
         })
@@ -187,6 +193,16 @@ impl CodeCell {
     pub fn by_number(&self, number: u64) -> Option<Arc<Compiled>> {
         let all = self.all.lock().expect("no panic while locked");
         all.iter().find(|compiled| compiled.number == number).cloned()
+    }
+
+    /// Nobody will enter the code any more: a compile that waits for it need not start.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether the code will not be entered any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Publishes better code; worse code is dropped.
@@ -279,6 +295,13 @@ impl<H: Python> Unit<H> {
         self.versions.read().expect("no panic while locked").clone()
     }
 
+    /// Visits the objects that the unit's versions own, for a garbage collector; false as soon as `visit` says so. What is
+    /// being changed at the moment is left out, which keeps it alive.
+    pub fn visit_objects(&self, mut visit: impl FnMut(Slot) -> bool) -> bool {
+        let (Ok(versions), Ok(stale)) = (self.versions.try_read(), self.stale.try_lock()) else { return true };
+        versions.iter().chain(stale.iter()).flat_map(|version| &version.tables.objects).all(|object| visit(*object))
+    }
+
     /// Releases the objects of versions set aside that nobody runs any more.
     pub fn drop_stale(&self, host: &mut H) {
         let mut gone = Vec::new();
@@ -325,6 +348,7 @@ impl<H: Python> Unit<H> {
 }
 
 fn release_objects<H: Python>(version: &Arc<Version<H>>, host: &mut H) {
+    version.cell.close();
     for object in &version.tables.objects {
         host.release(*object);
     }
@@ -334,6 +358,12 @@ impl<H: Python> Version<H> {
     /// The unit of a function number.
     pub fn unit<'a>(&'a self, own: &'a Arc<Unit<H>>, function: u32) -> &'a Arc<Unit<H>> {
         if function == 0 { own } else { &self.tables.functions[function as usize - 1] }
+    }
+
+    /// Whether what it takes for granted still holds, its callees' part included.
+    #[inline]
+    pub fn holds(&self, host: &mut H) -> bool {
+        host.assumptions_hold(&self.tables.assumptions) && self.tables.linked.iter().all(|callee| callee.holds(host))
     }
 
     /// Where the parameters come from.

@@ -169,6 +169,20 @@ impl FunctionState {
         }
     }
 
+    /// Visits the objects that the compiled versions own; false as soon as `visit` says so.
+    fn visit_objects(&self, visit: impl FnMut(Slot) -> bool) -> bool {
+        match self.compiled.try_borrow().as_deref() {
+            Ok(Compiled::Ready(unit)) => unit.engine.visit_objects(visit),
+            _ => true,
+        }
+    }
+
+    /// Drops what was compiled; for the garbage collector.
+    fn clear(&self) {
+        self.code.set(std::ptr::null_mut());
+        drop(self.compiled.replace(Compiled::Untried));
+    }
+
     /// Makes the unit; warns if CPython has to run the function.
     fn prepare(&self, py: Python<'_>, py_func: *mut ffi::PyObject) -> PyResult<Compiled> {
         // SAFETY: a live object, by the contract of `call`.

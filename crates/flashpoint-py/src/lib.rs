@@ -111,6 +111,24 @@ mod _core {
         typed::engine().compiler.shut_down();
     }
 
+    /// Before a fork: no compile starts.
+    #[pyfunction]
+    fn before_fork() {
+        typed::engine().compiler.before_fork();
+    }
+
+    /// After a fork, in the parent: compiles may start.
+    #[pyfunction]
+    fn after_fork_in_parent() {
+        typed::engine().compiler.after_fork_in_parent();
+    }
+
+    /// After a fork, in the child: the engine's threads are gone.
+    #[pyfunction]
+    fn after_fork_in_child() {
+        typed::engine().compiler.after_fork_in_child();
+    }
+
     /// Bytes of executable memory in use.
     #[pyfunction]
     fn code_bytes() -> usize {

@@ -10,6 +10,7 @@ use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::ptr;
 
+use flashpoint_ir::slot::Tag;
 use pyo3::exceptions::{PySystemError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -113,7 +114,16 @@ unsafe extern "C" fn traverse(object: *mut ffi::PyObject, visit: ffi::visitproc,
                 }
             }
         }
-        0
+        let mut status = 0;
+        if let Some(state) = (*this).state.as_ref() {
+            state.visit_objects(|slot| {
+                if slot.tag == Tag::Object {
+                    status = visit(slot.a as *mut ffi::PyObject, arg);
+                }
+                status == 0
+            });
+        }
+        status
     }
 }
 
@@ -121,6 +131,9 @@ unsafe extern "C" fn clear(object: *mut ffi::PyObject) -> c_int {
     // SAFETY: as for `traverse`; each reference is given up once.
     unsafe {
         let this = object.cast::<FunctionObject>();
+        if let Some(state) = (*this).state.as_ref() {
+            state.clear();
+        }
         let py_func = std::mem::replace(&mut (*this).py_func, ptr::null_mut());
         let dict = std::mem::replace(&mut (*this).dict, ptr::null_mut());
         ffi::Py_XDECREF(py_func);

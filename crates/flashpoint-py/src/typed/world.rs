@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flashpoint_engine::tier0::profile::Kinds;
-use flashpoint_engine::unit::{CodeCell, Tables};
+use flashpoint_engine::unit::{CodeCell, Tables, Version};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::world::{CallTarget, Callee, Feedback, Known, KnownKind, World};
@@ -32,6 +32,7 @@ pub struct CPythonWorld<'a> {
     objects: Vec<Slot>,
     object_numbers: HashMap<usize, u32>,
     callees: Vec<Arc<CodeCell>>,
+    linked: Vec<Arc<Version<EngineHost>>>,
     assumptions: Assumptions,
 }
 
@@ -52,6 +53,7 @@ impl<'a> CPythonWorld<'a> {
             objects: Vec::new(),
             object_numbers: HashMap::new(),
             callees: Vec::new(),
+            linked: Vec::new(),
             assumptions: Assumptions::default(),
         }
     }
@@ -61,6 +63,7 @@ impl<'a> CPythonWorld<'a> {
             functions: self.functions,
             objects: self.objects,
             callees: self.callees,
+            linked: self.linked,
             assumptions: self.assumptions,
         }
     }
@@ -221,10 +224,16 @@ impl World for CPythonWorld<'_> {
         }
         let found = target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args.iter()));
         let Some(version) = found.filter(|version| version.cell.best().is_some()) else { return CallTarget::Unknown };
+        if !version.holds(self.host) {
+            return CallTarget::Unknown;
+        }
         match version.lowered.result.clone() {
             Some(result) if version.lowered.params.iter().all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) => {
                 let unit = self.link(&version.cell);
                 let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
+                if !self.linked.iter().any(|known| Arc::ptr_eq(known, &version)) {
+                    self.linked.push(version);
+                }
                 CallTarget::Unit(Callee { unit, result, is_own: false, float_ops })
             }
             _ => CallTarget::Unknown,
