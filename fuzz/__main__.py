@@ -39,9 +39,24 @@ class Worker:
         self.pending = b""
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fuzz.worker", "--start", str(start), "--stride", str(self.options.jobs),
-                 "--modes", self.options.modes, "--mark", self.mark_path],
-                cwd=ROOT, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+                [
+                    sys.executable,
+                    "-m",
+                    "fuzz.worker",
+                    "--start",
+                    str(start),
+                    "--stride",
+                    str(self.options.jobs),
+                    "--modes",
+                    self.options.modes,
+                    "--mark",
+                    self.mark_path,
+                ],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
         os.set_blocking(self.process.stdout.fileno(), False)
 
     def messages(self) -> list:
@@ -50,7 +65,7 @@ class Worker:
         return [json.loads(line) for line in lines]
 
     def trouble(self, limit_s: float) -> str:
-        """"crash", "hang" or ""."""
+        """ "crash", "hang" or ""."""
         if self.process.poll() is not None:
             return "crash"
         _, tick, _ = self.mark.read()
@@ -91,25 +106,36 @@ class Books:
 
     def line(self) -> str:
         seconds = time.monotonic() - self.began
-        return (f"{seconds:6.0f} s  {len(self.texts):8d} distinct  {self.n_run() / max(seconds, 1e-9):6.1f}/s  "
-                f"guard exits {self.share('guard_exit')}  tier changes {self.share('tier_change')}  "
-                f"raising {self.share('raised')}  unsupported {self.counts['unsupported']}  findings {len(self.findings)}")
+        return (
+            f"{seconds:6.0f} s  {len(self.texts):8d} distinct  {self.n_run() / max(seconds, 1e-9):6.1f}/s  "
+            f"guard exits {self.share('guard_exit')}  tier changes {self.share('tier_change')}  "
+            f"raising {self.share('raised')}  unsupported {self.counts['unsupported']}  findings {len(self.findings)}"
+        )
 
     def share(self, name: str) -> str:
         return f"{100 * self.counts[name] / max(self.n_run(), 1):.1f} %"
 
     def summary(self) -> str:
-        rows = [("distinct programs", len(self.texts)), ("mode runs", self.counts["mode_runs"]),
-                ("leave by a guard", self.share("guard_exit")), ("change tier inside a loop", self.share("tier_change")),
-                ("raise", self.share("raised")), ("unsupported", self.counts["unsupported"]),
-                ("too slow in CPython", self.counts["slow"]), ("findings", len(self.findings))]
+        rows = [
+            ("distinct programs", len(self.texts)),
+            ("mode runs", self.counts["mode_runs"]),
+            ("leave by a guard", self.share("guard_exit")),
+            ("change tier inside a loop", self.share("tier_change")),
+            ("raise", self.share("raised")),
+            ("unsupported", self.counts["unsupported"]),
+            ("too slow in CPython", self.counts["slow"]),
+            ("findings", len(self.findings)),
+        ]
         lines = [f"  {name:28} {value}" for name, value in rows]
         lines.append("programs per construct:")
         names = sorted(self.constructs.items(), key=lambda item: -item[1])
         cells = [f"{name} {n}" for name, n in names]
         width = max(map(len, cells), default=1) + 2
         columns = max(1, 110 // width)
-        lines += ["  " + "".join(c.ljust(width) for c in cells[i:i + columns]).rstrip() for i in range(0, len(cells), columns)]
+        lines += [
+            "  " + "".join(c.ljust(width) for c in cells[i : i + columns]).rstrip()
+            for i in range(0, len(cells), columns)
+        ]
         if self.reasons:
             lines.append("unsupported, by reason:")
             lines += [f"  {n:6d}  {reason}" for reason, n in self.reasons.most_common(25)]
@@ -160,8 +186,9 @@ def restart(w: Worker, kind: str, selector, books: Books) -> None:
         # Not the compiled code's doing: going on would only repeat it.
         raise SystemExit(f"a worker failed outside compiled code (seed {seed}, status {status}):\n{w.last_words()}")
     detail = f"{kind} (status {status}) in mode {mode}\n{w.last_words()}"
-    books.findings.append({"seed": seed, "kind": kind, "mode": mode, "what": kind, "detail": detail,
-                           "text": generate(seed).text})
+    books.findings.append(
+        {"seed": seed, "kind": kind, "mode": mode, "what": kind, "detail": detail, "text": generate(seed).text}
+    )
     w.begin(seed + w.options.jobs)
     selector.register(w.process.stdout, selectors.EVENT_READ, w)
 
@@ -172,7 +199,9 @@ def report_findings(options, books: Books) -> None:
     for finding in books.findings:
         sorts.setdefault((finding["kind"], finding["mode"], finding["what"]), []).append(finding)
     for (kind, mode, what), found in sorts.items():
-        print(f"\n{len(found)} × {kind} in {mode} ({what}), seeds {[f['seed'] for f in found[:8]]}\n{found[0]['detail']}")
+        print(
+            f"\n{len(found)} × {kind} in {mode} ({what}), seeds {[f['seed'] for f in found[:8]]}\n{found[0]['detail']}"
+        )
         if options.minimise > 0:
             smallest = min(found, key=lambda f: len(f["text"]))
             path = minimise.shrink_finding(smallest, options.minimise)
@@ -207,9 +236,18 @@ def main() -> int:
     print(books.summary())
     report_findings(options, books)
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(
-            {"counts": books.counts, "distinct": len(books.texts), "constructs": books.constructs,
-             "reasons": books.reasons, "findings": books.findings}, indent=1))
+        pathlib.Path(options.json).write_text(
+            json.dumps(
+                {
+                    "counts": books.counts,
+                    "distinct": len(books.texts),
+                    "constructs": books.constructs,
+                    "reasons": books.reasons,
+                    "findings": books.findings,
+                },
+                indent=1,
+            )
+        )
     return 1 if books.findings else 0
 
 

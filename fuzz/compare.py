@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-REFERENCE_LIMIT_S = 1.0     # the minimiser lowers it: it makes endless loops
+REFERENCE_LIMIT_S = 1.0  # the minimiser lowers it: it makes endless loops
 
 
 # CPython before 3.12, once warm, fuses a store with the load after it, and then blames an unbound
@@ -37,7 +37,7 @@ class Mode(NamedTuple):
     name: str
     options: dict
     stress: str = ""
-    rounds: int = 1         # how often the steps are run, so that default tiering gets somewhere
+    rounds: int = 1  # how often the steps are run, so that default tiering gets somewhere
 
 
 MODES = (
@@ -70,13 +70,15 @@ class Outcome(NamedTuple):
 class Difference(NamedTuple):
     mode: str
     step: int
-    what: str               # a field of Outcome
+    what: str  # a field of Outcome
     expected: Any
     got: Any
 
     def __str__(self) -> str:
-        return (f"[{self.mode}] step {self.step}: {self.what} differs\n"
-                f"  CPython    {self.expected!r:.600}\n  flashpoint {self.got!r:.600}")
+        return (
+            f"[{self.mode}] step {self.step}: {self.what} differs\n"
+            f"  CPython    {self.expected!r:.600}\n  flashpoint {self.got!r:.600}"
+        )
 
 
 class Report(NamedTuple):
@@ -85,7 +87,7 @@ class Report(NamedTuple):
     status: str
     difference: Difference | None = None
     reason: str = ""
-    raised: bool = False    # some step raised under CPython
+    raised: bool = False  # some step raised under CPython
     guard_exit: bool = False
     tier_change: bool = False
     n_modes: int = 0
@@ -165,7 +167,7 @@ class Loaded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.code = compile(text, self.filename, "exec", dont_inherit=True)
-            rewrite = getattr(api(), "plant_in", None)      # the stand-in only
+            rewrite = getattr(api(), "plant_in", None)  # the stand-in only
             self.planted = rewrite and rewrite(text, self.filename) or self.code
         self._argument_code: dict = {}
 
@@ -218,8 +220,13 @@ class Loaded:
         if _UNBOUND_LINE_IS_LOOSE and type(e) is UnboundLocalError and frames:
             frames[-1] = (frames[-1][0], None)
         link = e.__cause__ or (None if e.__suppress_context__ else e.__context__)
-        return (type(e).__name__, str(e), image(e.args, ()), tuple(frames),
-                self.error_image(link, depth - 1) if link is not None and depth else None)
+        return (
+            type(e).__name__,
+            str(e),
+            image(e.args, ()),
+            tuple(frames),
+            self.error_image(link, depth - 1) if link is not None and depth else None,
+        )
 
 
 def image(value: Any, inputs) -> Any:
@@ -242,8 +249,15 @@ def image(value: Any, inputs) -> Any:
                     found = (i, value is other, start - other.__array_interface__["data"][0])
                     break
         strides = tuple(s for s, n in zip(value.strides, value.shape) if n > 1) if value.size else ()
-        return ("array", value.dtype.str, value.shape, strides if found else None, value.flags.writeable, found,
-                _bits(value))
+        return (
+            "array",
+            value.dtype.str,
+            value.shape,
+            strides if found else None,
+            value.flags.writeable,
+            found,
+            _bits(value),
+        )
     if isinstance(value, np.generic):
         return (t.__name__, _bits(np.asarray(value)))
     if isinstance(value, dict):
@@ -289,10 +303,10 @@ def _check(loaded: Loaded, mode_list: list, on_mode) -> Report:
             expected = [loaded.step(space, s) for _ in range(rounds) for s in steps]
     except (_TooSlow, MemoryError):
         return Report("slow")
-    except Exception as e:        # only the minimiser makes such programs
+    except Exception as e:  # only the minimiser makes such programs
         return Report("invalid", reason=f"{type(e).__name__}: {e}")
     errors = [o.error[0] for o in expected if o is not None and o.error is not None]
-    if "MemoryError" in errors:     # says how much memory there is, not what Python means
+    if "MemoryError" in errors:  # says how much memory there is, not what Python means
         return Report("slow")
     raised = bool(errors)
     guard_exit = tier_change = False
@@ -330,7 +344,7 @@ def _run_mode(loaded: Loaded, mode: Mode, expected: list, steps: list):
         for i, step in enumerate(s for _ in range(mode.rounds) for s in steps):
             got = loaded.step(space, step)
             if got != expected[i]:
-                if "Unsupported" in repr(got.error):        # the program caught it and raised another
+                if "Unsupported" in repr(got.error):  # the program caught it and raised another
                     raise fp.Unsupported(str(got.error))
                 return _difference(mode.name, i, expected[i], got), _counters(made)
         return None, _counters(made)

@@ -93,8 +93,16 @@ class Body(Statements):
         if kind == "range_array":
             axis = rng.below(self.env[array].rank)
             extent = f"{array}.shape[{axis}]" if axis or rng.chance(0.3) else f"len({array})"
-            source = rng.pick((f"range({extent})", f"range({extent})", f"range({extent})", f"range(1, {extent})",
-                               f"range({extent} - 1, -1, -1)", f"range(0, {extent}, 2)"))
+            source = rng.pick(
+                (
+                    f"range({extent})",
+                    f"range({extent})",
+                    f"range({extent})",
+                    f"range(1, {extent})",
+                    f"range({extent} - 1, -1, -1)",
+                    f"range(0, {extent}, 2)",
+                )
+            )
             if rng.chance(0.05):
                 source = f"range({extent} + 1)"
             index_of = (array, axis)
@@ -110,8 +118,13 @@ class Body(Statements):
             self.cover["range_big"] += 1
         elif kind == "range_from":
             name = self._name("int") or "3"
-            source = rng.pick((f"range({name}, {name} + {rng.between(1, 30)})", f"range({name}, {name} - {rng.between(1, 30)}, -1)",
-                               f"range({name} - 4, {name} + 9, 3)"))
+            source = rng.pick(
+                (
+                    f"range({name}, {name} + {rng.between(1, 30)})",
+                    f"range({name}, {name} - {rng.between(1, 30)}, -1)",
+                    f"range({name} - 4, {name} + 9, 3)",
+                )
+            )
         elif kind == "tuple":
             kinds = [rng.pick(("int", "float", "int", "bool"))] * 3 if rng.chance(0.6) else ["int", "float", "bool"]
             source = "(" + ", ".join(self.expr(k, 1) for k in kinds) + ")"
@@ -124,8 +137,14 @@ class Body(Statements):
                 start = rng.pick(("", "", ", 1", f", {self.small()}"))
                 new, source = {f"j{self.fresh}": "int", var: item}, f"enumerate({array}{start})"
             elif kind == "zip":
-                other, strict = rng.pick((f"range({most})", array, f"{array}[::-1]")), ", strict=True" if rng.chance(0.1) else ""
-                new, source = {var: item, f"j{self.fresh}": "int" if other[0] == "r" else item}, f"zip({array}, {other}{strict})"
+                other, strict = (
+                    rng.pick((f"range({most})", array, f"{array}[::-1]")),
+                    ", strict=True" if rng.chance(0.1) else "",
+                )
+                new, source = (
+                    {var: item, f"j{self.fresh}": "int" if other[0] == "r" else item},
+                    f"zip({array}, {other}{strict})",
+                )
         else:
             source = f"range({self.count(most)})"
         self.cover["for." + kind] += 1
@@ -134,7 +153,9 @@ class Body(Statements):
         self.loop_vars.update(new)
         if index_of:
             self.indexes[var] = index_of
-        self.loop_body(level, [n for n, k in new.items() if k == "int" and kind not in ("range_big", "range_from")], hot=hot)
+        self.loop_body(
+            level, [n for n, k in new.items() if k == "int" and kind not in ("range_big", "range_from")], hot=hot
+        )
         self.indexes.pop(var, None)
 
     def loop_body(self, level: int, small: list, first: str = "", hot: bool = False) -> None:

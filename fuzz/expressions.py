@@ -22,14 +22,14 @@ class Expressions:
 
     def __init__(self, rng: Rng, cover: Counter, helpers: list, global_names: dict):
         self.rng, self.cover = rng, cover
-        self.helpers = helpers              # (name, parameter kinds, result kind)
-        self.globals = global_names         # name -> kind
-        self.env: dict = {}                 # definitely bound variable -> kind
-        self.maybe: list = []               # variables bound on some paths only
-        self.small_names: list = []         # loop variables and frozen parameters with small values
-        self.indexes: dict = {}             # loop variable -> array it ranges over
+        self.helpers = helpers  # (name, parameter kinds, result kind)
+        self.globals = global_names  # name -> kind
+        self.env: dict = {}  # definitely bound variable -> kind
+        self.maybe: list = []  # variables bound on some paths only
+        self.small_names: list = []  # loop variables and frozen parameters with small values
+        self.indexes: dict = {}  # loop variable -> array it ranges over
         self.in_loop = 0
-        self.budget = 0                     # expression nodes left for the current statement
+        self.budget = 0  # expression nodes left for the current statement
         self.fresh = 0
 
     # -- entry points ---------------------------------------------------------------------------
@@ -87,14 +87,22 @@ class Expressions:
         return self.rng.pick(names) if names else None
 
     def _array(self, families: str = "", rank: int = 0):
-        names = [n for n, k in self.env.items() if isinstance(k, Arr)
-                 and (not families or k.code[0] in families) and (not rank or k.rank == rank)]
+        names = [
+            n
+            for n, k in self.env.items()
+            if isinstance(k, Arr) and (not families or k.code[0] in families) and (not rank or k.rank == rank)
+        ]
         return self.rng.pick(names) if names else None
 
     def _item(self, *kinds):
         """`t[1]` for some tuple variable with an item of one of these kinds."""
-        spots = [(n, i) for n, k in self.env.items() if isinstance(k, Tup)
-                 for i, inner in enumerate(k.items) if inner in kinds]
+        spots = [
+            (n, i)
+            for n, k in self.env.items()
+            if isinstance(k, Tup)
+            for i, inner in enumerate(k.items)
+            if inner in kinds
+        ]
         if not spots:
             return None
         name, i = self.rng.pick(spots)
@@ -109,8 +117,10 @@ class Expressions:
             return None
         name, kinds, _ = self.rng.pick(found)
         self.cover["call_helper"] += 1
-        arguments = [self.small() if k == "int" and (self.in_loop or name.startswith("r")) else self._of(k, depth - 1)
-                     for k in kinds]
+        arguments = [
+            self.small() if k == "int" and (self.in_loop or name.startswith("r")) else self._of(k, depth - 1)
+            for k in kinds
+        ]
         if name.startswith("r"):
             arguments[0] = f"({arguments[0]} & 7)"
         return f"{name}({', '.join(arguments)})"
@@ -135,7 +145,9 @@ class Expressions:
             power = f"({self.small()} & 7)" if rng.chance(0.5) else str(rng.between(0, 5))
             text = f"({base} ** {power})"
         elif op == "shift":
-            count = str(rng.pick((1, 2, 3, 7, 31, 32, 62, 63, 64))) if rng.chance(0.5) else f"({self._of('int', 0)} & 31)"
+            count = (
+                str(rng.pick((1, 2, 3, 7, 31, 32, 62, 63, 64))) if rng.chance(0.5) else f"({self._of('int', 0)} & 31)"
+            )
             if rng.chance(0.03):
                 count = f"(-{count})"
             text = f"({self._of('int', d)} {rng.pick(('<<', '>>', '>>'))} {count})"
@@ -148,9 +160,15 @@ class Expressions:
         elif op == "abs":
             text = f"abs({self._of('int', d)})"
         elif op == "int_of_float":
-            text = f"int({self._of('float', d)})" if rng.chance(0.5) else f"int(max(-1e20, min({self._of('float', d)}, 1e20)))"
+            text = (
+                f"int({self._of('float', d)})"
+                if rng.chance(0.5)
+                else f"int(max(-1e20, min({self._of('float', d)}, 1e20)))"
+            )
         elif op == "len":
-            name = self._array() if rng.chance(0.8) else self._name(*[k for k in self.env.values() if isinstance(k, Tup)])
+            name = (
+                self._array() if rng.chance(0.8) else self._name(*[k for k in self.env.values() if isinstance(k, Tup)])
+            )
             text = name and f"len({name})"
         elif op == "attribute":
             name = self._array()
@@ -163,7 +181,11 @@ class Expressions:
         elif op == "minmax":
             text = f"{rng.pick(('min', 'max'))}({self._of('int', d)}, {self._of('int', d)})"
         elif op == "round":
-            text = f"round({self._of('float', d)})" if rng.chance(0.5) else f"round({self._of('int', d)}, {rng.pick((-2, -1, 0, 1))})"
+            text = (
+                f"round({self._of('float', d)})"
+                if rng.chance(0.5)
+                else f"round({self._of('int', d)}, {rng.pick((-2, -1, 0, 1))})"
+            )
         elif op == "floor":
             text = f"math.{rng.pick(('floor', 'ceil', 'trunc'))}({self._of('float', d)})"
         elif op == "divmod":
@@ -237,7 +259,11 @@ class Expressions:
                 pair.reverse()
             text = f"({pair[0]} {rng.pick(('+', '-', '*'))} {pair[1]})"
         elif op == "div":
-            right = f"({self._of('float', d)} + {rng.pick(('0.5', '1.0', '3.0'))})" if rng.chance(0.85) else self._of("float", d)
+            right = (
+                f"({self._of('float', d)} + {rng.pick(('0.5', '1.0', '3.0'))})"
+                if rng.chance(0.85)
+                else self._of("float", d)
+            )
             text = f"({self._of('float', d)} / {right})"
         elif op == "int_div":
             text = f"({self._of('int', d)} / {rng.pick(('2', '3', '7')) if rng.chance(0.8) else self._of('int', d)})"
@@ -350,7 +376,10 @@ class Expressions:
             text = name and f"({name}.dtype == np.{NP_NAMES[rng.pick(('f8', 'i8', 'f4', 'i4'))]})"
         elif op == "npb":
             name = self._array("iuf")
-            text = name and f"({self.element(name)} {rng.pick(COMPARE)} {self._of('int', 0) if rng.chance(0.3) else rng.pick(('0', '1', '2.5'))})"
+            text = (
+                name
+                and f"({self.element(name)} {rng.pick(COMPARE)} {self._of('int', 0) if rng.chance(0.3) else rng.pick(('0', '1', '2.5'))})"
+            )
         return text or f"({self._of('int', 0)} {rng.pick(COMPARE)} {self._of('int', 0)})"
 
     # -- complex ----------------------------------------------------------------------------------
@@ -402,11 +431,17 @@ class Expressions:
             text = f"({rng.pick('-~')}{self._of('npi', d)})"
         elif op == "function":
             text = f"np.{rng.pick(('abs', 'sign', 'square'))}({self._of('npi', d)})"
-        return text or f"np.{NP_NAMES[rng.pick(('i8', 'i8', 'i4', 'i1', 'u1', 'u8', 'i2', 'u4'))]}({self.small_nonneg()})"
+        return (
+            text or f"np.{NP_NAMES[rng.pick(('i8', 'i8', 'i4', 'i1', 'u1', 'u8', 'i2', 'u4'))]}({self.small_nonneg()})"
+        )
 
     def small_nonneg(self) -> str:
         name = self._name("int")
-        return f"({name} & {self.rng.pick((1, 7, 31, 127))})" if name and self.rng.chance(0.6) else str(self.rng.between(0, 100))
+        return (
+            f"({name} & {self.rng.pick((1, 7, 31, 127))})"
+            if name and self.rng.chance(0.6)
+            else str(self.rng.between(0, 100))
+        )
 
     def _npf(self, depth: int) -> str:
         rng, d = self.rng, depth - 1
@@ -485,7 +520,11 @@ class Expressions:
             return f"np.{rng.pick(('zeros_like', 'ones_like'))}({same})"
         if kind.rank == 1 and rng.chance(0.3):
             if kind.code == "i8":
-                return f"np.arange({first})" if rng.chance(0.5) else f"np.arange({rng.between(-4, 4)}, {rng.between(2, 12)}, {rng.pick((1, 2, 3))})"
+                return (
+                    f"np.arange({first})"
+                    if rng.chance(0.5)
+                    else f"np.arange({rng.between(-4, 4)}, {rng.between(2, 12)}, {rng.pick((1, 2, 3))})"
+                )
             if kind.code == "f8":
                 return f"np.linspace({self._of('float', 0)}, {rng.pick(('1.0', '2.5', '-3.0'))}, {rng.between(1, 9)})"
         if rng.chance(0.25):

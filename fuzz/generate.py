@@ -24,7 +24,7 @@ from .weights import PARAMETERS
 class Program(NamedTuple):
     seed: int
     text: str
-    constructs: dict        # construct name -> times emitted
+    constructs: dict  # construct name -> times emitted
 
 
 def generate(seed: int) -> Program:
@@ -66,13 +66,24 @@ class _Module:
         if factory:
             body.env["k0"] = "int"
             body.cells.add("k0")
-        self.lines += ["    " * indent + "@njit", "    " * indent + f"def f({', '.join(signature)}):"] if factory else \
-            ["", "", "@njit", f"def f({', '.join(signature)}):"]
+        self.lines += (
+            ["    " * indent + "@njit", "    " * indent + f"def f({', '.join(signature)}):"]
+            if factory
+            else ["", "", "@njit", f"def f({', '.join(signature)}):"]
+        )
         self.lines += body.main()
         steps = self._steps(kinds)
         if factory:
-            self.lines += ["", "    def rebind(value):", "        nonlocal k0", "        k0 = value",
-                           "    return f, rebind", "", "", f"f, rebind = make({rng.between(-3, 9)})"]
+            self.lines += [
+                "",
+                "    def rebind(value):",
+                "        nonlocal k0",
+                "        k0 = value",
+                "    return f, rebind",
+                "",
+                "",
+                f"f, rebind = make({rng.between(-3, 9)})",
+            ]
             steps.insert(rng.between(1, len(steps)), ("call", "rebind", f"[{int_value(rng, 0.2)}]", "{}"))
         self.lines += ["", "", "STEPS = ["] + [f"    {step!r}," for step in steps] + ["]", ""]
         return "\n".join(self.lines)
@@ -87,7 +98,9 @@ class _Module:
             self.cover[f"rank{kind.rank}"] += 1
             return kind
         if name == "tuple":
-            return Tup(tuple(rng.pick(("int", "float", "int", "bool", "npi", "complex")) for _ in range(rng.between(1, 4))))
+            return Tup(
+                tuple(rng.pick(("int", "float", "int", "bool", "npi", "complex")) for _ in range(rng.between(1, 4)))
+            )
         return name
 
     def _helper(self, i: int) -> None:
@@ -143,7 +156,7 @@ class _Module:
             keywords = "{}"
             if self.keyword_only:
                 keywords = f"{{'p{len(kinds) - 1}': {values.pop()}}}" if rng.chance(0.7) else "{}"
-                values = values[:len(kinds) - 1]
+                values = values[: len(kinds) - 1]
             elif rng.chance(0.06):
                 self.cover["keyword_argument"] += 1
                 keywords = f"{{'p{len(kinds) - 1}': {values.pop()}}}"

@@ -32,8 +32,14 @@ class Checker:
     def __call__(self, text: str):
         self.n_checks += 1
         if self.worker is None:
-            self.worker = subprocess.Popen([sys.executable, "-m", "fuzz.worker", "--check"], cwd=ROOT, text=True,
-                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "fuzz.worker", "--check"],
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         try:
             self.worker.stdin.write(json.dumps({"text": text, "modes": self.mode}) + "\n")
             self.worker.stdin.flush()
@@ -60,7 +66,7 @@ def minimise(text: str, failure: tuple, check, seconds: float = 60.0, say=lambda
     end = time.monotonic() + seconds
     best = ast.unparse(ast.parse(text))
     if check(best) != failure:
-        return text         # the failure hangs on the layout of the text, such as its line numbers
+        return text  # the failure hangs on the layout of the text, such as its line numbers
     while True:
         before = best
         for edits in (_step_edits, _statement_edits, _expression_edits):
@@ -100,8 +106,11 @@ def _rebuilt(text: str, index: int, change) -> str | None:
 def _step_edits(text: str):
     """Fewer steps; simpler arguments."""
     tree = ast.parse(text)
-    steps = next(ast.literal_eval(n.value) for n in tree.body
-                 if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "STEPS")
+    steps = next(
+        ast.literal_eval(n.value)
+        for n in tree.body
+        if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "STEPS"
+    )
 
     def with_steps(new: list) -> str:
         copy = ast.parse(text)
@@ -112,11 +121,11 @@ def _step_edits(text: str):
 
     for i in range(len(steps)):
         if len(steps) > 1:
-            yield with_steps(steps[:i] + steps[i + 1:])
+            yield with_steps(steps[:i] + steps[i + 1 :])
     for i, step in enumerate(steps):
         for j in range(2, len(step)):
             for simpler in _expression_edits(step[j]):
-                yield with_steps([*steps[:i], (*step[:j], simpler, *step[j + 1:]), *steps[i + 1:]])
+                yield with_steps([*steps[:i], (*step[:j], simpler, *step[j + 1 :]), *steps[i + 1 :]])
 
 
 def _statement_edits(text: str):
@@ -129,11 +138,13 @@ def _statement_edits(text: str):
             size = len(inner)
             while size:
                 for i in range(0, len(inner), size):
+
                     def cut(n, field=field, i=i, size=size):
                         items = getattr(n, field)
-                        del items[i:i + size]
+                        del items[i : i + size]
                         if not items and field == "body":
                             items.append(ast.Pass())
+
                     candidate = _rebuilt(text, index, cut)
                     if candidate:
                         yield candidate
@@ -141,9 +152,11 @@ def _statement_edits(text: str):
             for i, statement in enumerate(inner):
                 if isinstance(statement, (ast.If, ast.For, ast.While, ast.Try)):
                     for part in ("body", "orelse", "finalbody"):
+
                         def lift(n, field=field, i=i, part=part):
                             items = getattr(n, field)
-                            items[i:i + 1] = getattr(items[i], part) or [ast.Pass()]
+                            items[i : i + 1] = getattr(items[i], part) or [ast.Pass()]
+
                         if getattr(statement, part, None):
                             candidate = _rebuilt(text, index, lift)
                             if candidate:
@@ -161,17 +174,21 @@ def _expression_edits(text: str):
                 if not isinstance(old, ast.expr) or not isinstance(getattr(old, "ctx", ast.Load()), ast.Load):
                     continue
                 if isinstance(node, (ast.Tuple, ast.List, ast.BoolOp)) and many and len(value) > 1:
+
                     def drop(n, field=field, i=i):
                         del getattr(n, field)[i]
+
                     candidate = _rebuilt(text, index, drop)
                     if candidate:
                         yield candidate
                 for new in _simpler(old):
+
                     def replace(n, field=field, i=i, many=many, new=new):
                         if many:
                             getattr(n, field)[i] = new
                         else:
                             setattr(n, field, new)
+
                     candidate = _rebuilt(text, index, replace)
                     if candidate and candidate != text:
                         yield candidate
@@ -185,8 +202,11 @@ def _simpler(old: ast.expr) -> list:
         if type(v) is float and v not in (0.0, 1.0):
             return [ast.Constant(x) for x in (0.0, 1.0, 0.5) if x != v]
         return []
-    parts = [n for n in ast.iter_child_nodes(old)
-             if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", ast.Load()), ast.Load)]
+    parts = [
+        n
+        for n in ast.iter_child_nodes(old)
+        if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", ast.Load()), ast.Load)
+    ]
     if isinstance(old, ast.Call):
         parts = old.args
     if isinstance(old, (ast.Name, ast.Attribute)):
@@ -196,19 +216,24 @@ def _simpler(old: ast.expr) -> list:
     return [*parts, ast.Constant(0), ast.Constant(1), ast.Constant(1.5), ast.Constant(None)]
 
 
-def write_reproducer(text: str, mode: str, kind: str, detail: str, seed: int, folder: pathlib.Path = FOUND) -> pathlib.Path:
+def write_reproducer(
+    text: str, mode: str, kind: str, detail: str, seed: int, folder: pathlib.Path = FOUND
+) -> pathlib.Path:
     """A self-contained file that `tests/test_fuzz_slice.py` replays for ever."""
     folder.mkdir(exist_ok=True)
     digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
     path = folder / f"{kind}_{re.sub('[^a-z0-9]+', '_', mode)}_{digest}.py"
     head = detail.replace("\\", "\\\\").replace('"""', "'''").strip()
-    path.write_text(f'"""Found by the fuzzer: {kind} in mode {mode}, seed {seed}.\n\n{head}\n\n'
-                    f'Replay: python -m fuzz.compare fuzz/found/{path.name}\n"""\n\n{text.strip()}\n')
+    path.write_text(
+        f'"""Found by the fuzzer: {kind} in mode {mode}, seed {seed}.\n\n{head}\n\n'
+        f'Replay: python -m fuzz.compare fuzz/found/{path.name}\n"""\n\n{text.strip()}\n'
+    )
     return path
 
 
-def shrink_finding(finding: dict, seconds: float = 60.0, say=lambda line: None,
-                   folder: pathlib.Path = FOUND) -> pathlib.Path:
+def shrink_finding(
+    finding: dict, seconds: float = 60.0, say=lambda line: None, folder: pathlib.Path = FOUND
+) -> pathlib.Path:
     """Minimises what `__main__` reported and writes the reproducer."""
     check = Checker(finding["mode"])
     try:

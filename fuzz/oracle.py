@@ -118,6 +118,7 @@ def plant_in(text: str, filename: str):
         "def __hang(x):\n"
         "    while x: pass\n"
         "def __wrap(x):\n"
-        "    return (x + 2**63) % 2**64 - 2**63 if type(x) is int else x\n").body
+        "    return (x + 2**63) % 2**64 - 2**63 if type(x) is int else x\n"
+    ).body
     ast.fix_missing_locations(tree)
     return compile(tree, filename, "exec", dont_inherit=True)

@@ -21,9 +21,31 @@ def hunt_defect(name: str, seconds: float, jobs: int, seed: int) -> tuple:
     """(status, seconds, first line of what was found); status 1 is found, 0 not found, else broken."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "fuzz", "--seconds", str(seconds), "--jobs", str(jobs), "--seed", str(seed),
-         "--modes", "all", "--max-findings", "1", "--minimise", "0", "--timeout", "10", "--quiet"],
-        cwd=ROOT, env=os.environ | {"FLASHPOINT_PLANT": name}, capture_output=True, text=True)
+        [
+            sys.executable,
+            "-m",
+            "fuzz",
+            "--seconds",
+            str(seconds),
+            "--jobs",
+            str(jobs),
+            "--seed",
+            str(seed),
+            "--modes",
+            "all",
+            "--max-findings",
+            "1",
+            "--minimise",
+            "0",
+            "--timeout",
+            "10",
+            "--quiet",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"FLASHPOINT_PLANT": name},
+        capture_output=True,
+        text=True,
+    )
     lines = [line for line in done.stdout.splitlines() if " × " in line]
     note = lines[0].split(" × ")[1] if lines else done.stderr.strip().split("\n")[-1]
     return done.returncode, time.monotonic() - began, note
@@ -53,7 +75,9 @@ def main() -> int:
         n_found += status == 1
         word = {0: "NOT FOUND", 1: "found"}.get(status, "BROKEN")
         print(f"{word:10} {seconds:6.1f} s  {name:32} {description}  [{note}]", flush=True)
-    print(f"{n_found} of {len(defects)} found ({100 * n_found / len(defects):.0f} %), needed {100 * NEEDED_SHARE:.0f} %")
+    print(
+        f"{n_found} of {len(defects)} found ({100 * n_found / len(defects):.0f} %), needed {100 * NEEDED_SHARE:.0f} %"
+    )
     return 0 if n_found >= NEEDED_SHARE * len(defects) else 1
 
 

@@ -9,10 +9,29 @@ from .expressions import Expressions
 from .values import CODES, Arr, Tup
 from .weights import SCALARS, STATEMENTS
 
-ERRORS = ("ValueError", "ZeroDivisionError", "IndexError", "TypeError", "OverflowError", "RuntimeError",
-          "ArithmeticError", "KeyError")
-CAUGHT = ("ZeroDivisionError", "ZeroDivisionError", "ValueError", "OverflowError", "IndexError", "ArithmeticError",
-          "(ValueError, ZeroDivisionError)", "(IndexError, OverflowError)", "LookupError", "AssertionError", "Exception")
+ERRORS = (
+    "ValueError",
+    "ZeroDivisionError",
+    "IndexError",
+    "TypeError",
+    "OverflowError",
+    "RuntimeError",
+    "ArithmeticError",
+    "KeyError",
+)
+CAUGHT = (
+    "ZeroDivisionError",
+    "ZeroDivisionError",
+    "ValueError",
+    "OverflowError",
+    "IndexError",
+    "ArithmeticError",
+    "(ValueError, ZeroDivisionError)",
+    "(IndexError, OverflowError)",
+    "LookupError",
+    "AssertionError",
+    "Exception",
+)
 NUMERIC = ("int", "float", "bool", "num", "npi", "npf")
 
 
@@ -108,7 +127,11 @@ class Statements(Expressions):
 
     def do_augmented(self, level: int) -> None:
         rng = self.rng
-        names = [n for n, k in self.env.items() if k in ("int", "float", "npi", "npf", "num", "complex") and self.may_assign(n)]
+        names = [
+            n
+            for n, k in self.env.items()
+            if k in ("int", "float", "npi", "npf", "num", "complex") and self.may_assign(n)
+        ]
         if not names:
             return self.do_assign(level)
         name = rng.pick(names)
@@ -255,7 +278,9 @@ class Statements(Expressions):
 
     def slice(self) -> str:
         rng = self.rng
-        part = lambda: "" if rng.chance(0.4) else self.small() if rng.chance(0.4) else str(rng.pick((0, 1, 2, 3, "-1", "-2")))
+        part = lambda: (
+            "" if rng.chance(0.4) else self.small() if rng.chance(0.4) else str(rng.pick((0, 1, 2, 3, "-1", "-2")))
+        )
         step = rng.pick(("", "", "", ":2", ":-1", ":-2", ":1"))
         return f"{part()}:{part()}{step}"
 

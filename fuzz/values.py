@@ -54,17 +54,73 @@ class Rng:
 
 SIGNED, UNSIGNED = ("i1", "i2", "i4", "i8"), ("u1", "u2", "u4", "u8")
 FLOATS, COMPLEX = ("f2", "f4", "f8"), ("c8", "c16")
-CODES = Table({"i8": 8, "f8": 10, "f4": 4, "i4": 4, "i1": 2, "i2": 1, "u1": 2, "u2": 1, "u4": 2,
-               "u8": 2, "f2": 0.4, "c16": 1.5, "c8": 0.8, "?": 1.2})
-NP_NAMES = {"i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64", "u1": "uint8", "u2": "uint16",
-            "u4": "uint32", "u8": "uint64", "f2": "float16", "f4": "float32", "f8": "float64",
-            "c8": "complex64", "c16": "complex128", "?": "bool_"}
+CODES = Table(
+    {
+        "i8": 8,
+        "f8": 10,
+        "f4": 4,
+        "i4": 4,
+        "i1": 2,
+        "i2": 1,
+        "u1": 2,
+        "u2": 1,
+        "u4": 2,
+        "u8": 2,
+        "f2": 0.4,
+        "c16": 1.5,
+        "c8": 0.8,
+        "?": 1.2,
+    }
+)
+NP_NAMES = {
+    "i1": "int8",
+    "i2": "int16",
+    "i4": "int32",
+    "i8": "int64",
+    "u1": "uint8",
+    "u2": "uint16",
+    "u4": "uint32",
+    "u8": "uint64",
+    "f2": "float16",
+    "f4": "float32",
+    "f8": "float64",
+    "c8": "complex64",
+    "c16": "complex128",
+    "?": "bool_",
+}
 
-FLOAT_EDGES = ("math.nan", "math.inf", "(-math.inf)", "(-0.0)", "0.0", "5e-324", "2.2250738585072014e-308",
-               "1.7976931348623157e+308", "1e16", "(-1e300)", "9007199254740993.0", "9.223372036854775e+18",
-               "1e20", "(-2147483648.5)")
-FLOAT_PLAIN = ("0.5", "1.0", "(-1.0)", "2.0", "2.5", "(-2.5)", "0.1", "3.0", "1.5", "(-0.75)", "10.0",
-               "2.675", "1e-3", "100.25")
+FLOAT_EDGES = (
+    "math.nan",
+    "math.inf",
+    "(-math.inf)",
+    "(-0.0)",
+    "0.0",
+    "5e-324",
+    "2.2250738585072014e-308",
+    "1.7976931348623157e+308",
+    "1e16",
+    "(-1e300)",
+    "9007199254740993.0",
+    "9.223372036854775e+18",
+    "1e20",
+    "(-2147483648.5)",
+)
+FLOAT_PLAIN = (
+    "0.5",
+    "1.0",
+    "(-1.0)",
+    "2.0",
+    "2.5",
+    "(-2.5)",
+    "0.1",
+    "3.0",
+    "1.5",
+    "(-0.75)",
+    "10.0",
+    "2.675",
+    "1e-3",
+    "100.25",
+)
 
 
 def element_kind(code: str) -> str:
@@ -208,9 +264,18 @@ def other_argument(rng: Rng, kind) -> str:
     if isinstance(kind, Arr):
         same_family = {"i": SIGNED + UNSIGNED, "u": SIGNED + UNSIGNED, "f": FLOATS, "c": COMPLEX, "?": ("?", "u1")}
         return array_value(rng, Arr(kind.rank, rng.pick(same_family[kind.code[0]])))
-    change = {"int": ("bool", "npi", "num", "int"), "float": ("int", "npf", "bool"), "bool": ("int", "npb"),
-              "complex": ("float", "int"), "opt": ("int", "float"), "npi": ("int", "npi", "npf"),
-              "npf": ("float", "npf", "npi"), "npb": ("bool",), "npc": ("complex",), "num": ("int", "float")}
+    change = {
+        "int": ("bool", "npi", "num", "int"),
+        "float": ("int", "npf", "bool"),
+        "bool": ("int", "npb"),
+        "complex": ("float", "int"),
+        "opt": ("int", "float"),
+        "npi": ("int", "npi", "npf"),
+        "npf": ("float", "npf", "npi"),
+        "npb": ("bool",),
+        "npc": ("complex",),
+        "num": ("int", "float"),
+    }
     if isinstance(kind, Tup):
         return argument(rng, Tup(tuple(rng.pick(change[k]) if isinstance(k, str) else k for k in kind.items)))
     return argument(rng, rng.pick(change[kind]), 0.15)

@@ -2,33 +2,219 @@
 
 from .values import Table
 
-STATEMENTS = Table({"assign": 26, "augmented": 22, "unpack": 4, "swap": 2, "divmod": 1.5, "if": 13, "for": 12, "while": 6,
-                    "store": 12, "store_augmented": 5, "view": 4, "make": 2, "return": 2, "assert": 1.2, "raise": 1.2,
-                    "try": 3.5, "del": 0.6, "retype": 1.5, "closure": 0.4, "star": 0.5, "global": 0.8, "walrus_if": 1,
-                    "opt": 1, "pass": 0.3, "slice_store": 0.7})
-LOOPS = Table({"range": 30, "range_array": 16, "range3": 12, "array": 8, "tuple": 4, "enumerate": 6, "zip": 6, "range_big": 4,
-               "range_from": 4})
-PARAMETERS = Table({"int": 34, "float": 22, "bool": 3, "complex": 3, "opt": 3, "tuple": 5, "array": 26, "npi": 3,
-                    "npf": 3, "npc": 0.5, "npb": 0.5, "num": 2})
+STATEMENTS = Table(
+    {
+        "assign": 26,
+        "augmented": 22,
+        "unpack": 4,
+        "swap": 2,
+        "divmod": 1.5,
+        "if": 13,
+        "for": 12,
+        "while": 6,
+        "store": 12,
+        "store_augmented": 5,
+        "view": 4,
+        "make": 2,
+        "return": 2,
+        "assert": 1.2,
+        "raise": 1.2,
+        "try": 3.5,
+        "del": 0.6,
+        "retype": 1.5,
+        "closure": 0.4,
+        "star": 0.5,
+        "global": 0.8,
+        "walrus_if": 1,
+        "opt": 1,
+        "pass": 0.3,
+        "slice_store": 0.7,
+    }
+)
+LOOPS = Table(
+    {
+        "range": 30,
+        "range_array": 16,
+        "range3": 12,
+        "array": 8,
+        "tuple": 4,
+        "enumerate": 6,
+        "zip": 6,
+        "range_big": 4,
+        "range_from": 4,
+    }
+)
+PARAMETERS = Table(
+    {
+        "int": 34,
+        "float": 22,
+        "bool": 3,
+        "complex": 3,
+        "opt": 3,
+        "tuple": 5,
+        "array": 26,
+        "npi": 3,
+        "npf": 3,
+        "npc": 0.5,
+        "npb": 0.5,
+        "num": 2,
+    }
+)
 SCALARS = Table({"int": 34, "float": 24, "bool": 5, "npi": 8, "npf": 8, "complex": 3, "num": 3})
-INT = Table({"var": 26, "const": 12, "add": 12, "sub": 9, "mul": 9, "floordiv": 4, "mod": 5, "pow": 2,
-             "shift": 4, "bits": 6, "neg": 3, "invert": 1.5, "abs": 1.5, "int_of_float": 1.5, "len": 3,
-             "attribute": 1.5, "element": 6, "conditional": 3, "minmax": 2, "round": 1, "floor": 1,
-             "divmod": 1, "pow3": 0.7, "gcd": 0.7, "isqrt": 0.5, "sum_tuple": 1, "call": 5, "walrus": 1.5,
-             "global": 3, "bool_add": 1.5, "and_or": 1.5, "item": 3, "opt": 2, "bit_length": 0.5})
-FLOAT = Table({"var": 26, "const": 12, "arith": 24, "div": 6, "int_div": 4, "floordiv": 2, "mod": 2, "pow": 2,
-               "neg": 3, "abs": 2, "math": 7, "of_int": 4, "element": 6, "conditional": 3, "minmax": 2,
-               "round": 1, "mixed": 6, "call": 4, "item": 2, "parts": 1, "sum_tuple": 1, "global": 2,
-               "walrus": 1})
-BOOL = Table({"compare": 30, "chain": 5, "not": 4, "and": 6, "or": 6, "var": 6, "const": 1, "isnan": 2,
-              "is_none": 2, "to_bool": 3, "float_compare": 10, "mixed_compare": 4, "in": 1.5, "npb": 3, "dtype": 0.7})
-NPI = Table({"var": 16, "element": 24, "make": 8, "arith": 18, "divide": 5, "bits": 5, "python": 8, "neg": 2,
-             "function": 3, "sum": 1})
-NPF = Table({"var": 16, "element": 24, "make": 6, "arith": 20, "divide": 5, "python": 8, "function": 7, "pow": 1.5, "sum": 1})
-MATH = Table({"sqrt": 5, "exp": 2, "log": 2, "sin": 2, "cos": 2, "tan": 1, "atan": 1, "floor": 2, "ceil": 1,
-              "fabs": 2, "trunc": 1, "tanh": 1, "asin": 0.5, "acos": 0.5, "log2": 0.7, "log10": 0.7, "log1p": 0.5,
-              "expm1": 0.5, "sinh": 0.5, "cosh": 0.5, "erf": 0.5, "gamma": 0.4, "lgamma": 0.4, "degrees": 0.5,
-              "radians": 0.5, "asinh": 0.3, "acosh": 0.3, "atanh": 0.3, "exp2": 0, "hypot": 1, "atan2": 1,
-              "fmod": 1, "copysign": 1, "pow": 1, "ldexp": 0.5})
-NP_FLOAT = Table({"sqrt": 4, "abs": 2, "floor": 2, "ceil": 1, "trunc": 1, "sin": 0.7, "exp": 0.7, "log": 0.7,
-                  "rint": 0.5, "square": 0.7, "minimum": 1, "maximum": 1, "sign": 0.5})
+INT = Table(
+    {
+        "var": 26,
+        "const": 12,
+        "add": 12,
+        "sub": 9,
+        "mul": 9,
+        "floordiv": 4,
+        "mod": 5,
+        "pow": 2,
+        "shift": 4,
+        "bits": 6,
+        "neg": 3,
+        "invert": 1.5,
+        "abs": 1.5,
+        "int_of_float": 1.5,
+        "len": 3,
+        "attribute": 1.5,
+        "element": 6,
+        "conditional": 3,
+        "minmax": 2,
+        "round": 1,
+        "floor": 1,
+        "divmod": 1,
+        "pow3": 0.7,
+        "gcd": 0.7,
+        "isqrt": 0.5,
+        "sum_tuple": 1,
+        "call": 5,
+        "walrus": 1.5,
+        "global": 3,
+        "bool_add": 1.5,
+        "and_or": 1.5,
+        "item": 3,
+        "opt": 2,
+        "bit_length": 0.5,
+    }
+)
+FLOAT = Table(
+    {
+        "var": 26,
+        "const": 12,
+        "arith": 24,
+        "div": 6,
+        "int_div": 4,
+        "floordiv": 2,
+        "mod": 2,
+        "pow": 2,
+        "neg": 3,
+        "abs": 2,
+        "math": 7,
+        "of_int": 4,
+        "element": 6,
+        "conditional": 3,
+        "minmax": 2,
+        "round": 1,
+        "mixed": 6,
+        "call": 4,
+        "item": 2,
+        "parts": 1,
+        "sum_tuple": 1,
+        "global": 2,
+        "walrus": 1,
+    }
+)
+BOOL = Table(
+    {
+        "compare": 30,
+        "chain": 5,
+        "not": 4,
+        "and": 6,
+        "or": 6,
+        "var": 6,
+        "const": 1,
+        "isnan": 2,
+        "is_none": 2,
+        "to_bool": 3,
+        "float_compare": 10,
+        "mixed_compare": 4,
+        "in": 1.5,
+        "npb": 3,
+        "dtype": 0.7,
+    }
+)
+NPI = Table(
+    {
+        "var": 16,
+        "element": 24,
+        "make": 8,
+        "arith": 18,
+        "divide": 5,
+        "bits": 5,
+        "python": 8,
+        "neg": 2,
+        "function": 3,
+        "sum": 1,
+    }
+)
+NPF = Table(
+    {"var": 16, "element": 24, "make": 6, "arith": 20, "divide": 5, "python": 8, "function": 7, "pow": 1.5, "sum": 1}
+)
+MATH = Table(
+    {
+        "sqrt": 5,
+        "exp": 2,
+        "log": 2,
+        "sin": 2,
+        "cos": 2,
+        "tan": 1,
+        "atan": 1,
+        "floor": 2,
+        "ceil": 1,
+        "fabs": 2,
+        "trunc": 1,
+        "tanh": 1,
+        "asin": 0.5,
+        "acos": 0.5,
+        "log2": 0.7,
+        "log10": 0.7,
+        "log1p": 0.5,
+        "expm1": 0.5,
+        "sinh": 0.5,
+        "cosh": 0.5,
+        "erf": 0.5,
+        "gamma": 0.4,
+        "lgamma": 0.4,
+        "degrees": 0.5,
+        "radians": 0.5,
+        "asinh": 0.3,
+        "acosh": 0.3,
+        "atanh": 0.3,
+        "exp2": 0,
+        "hypot": 1,
+        "atan2": 1,
+        "fmod": 1,
+        "copysign": 1,
+        "pow": 1,
+        "ldexp": 0.5,
+    }
+)
+NP_FLOAT = Table(
+    {
+        "sqrt": 4,
+        "abs": 2,
+        "floor": 2,
+        "ceil": 1,
+        "trunc": 1,
+        "sin": 0.7,
+        "exp": 0.7,
+        "log": 0.7,
+        "rint": 0.5,
+        "square": 0.7,
+        "minimum": 1,
+        "maximum": 1,
+        "sign": 0.5,
+    }
+)

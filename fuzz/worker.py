@@ -45,8 +45,13 @@ class Mark:
 def describe(report: compare.Report) -> dict:
     """A report as JSON data."""
     d = report.difference
-    return {"status": report.status, "reason": report.reason, "mode": d.mode if d else "",
-            "what": d.what if d else "", "detail": str(d) if d else ""}
+    return {
+        "status": report.status,
+        "reason": report.reason,
+        "mode": d.mode if d else "",
+        "what": d.what if d else "",
+        "detail": str(d) if d else "",
+    }
 
 
 def run(start: int, stride: int, mode_names: str, mark: Mark) -> None:

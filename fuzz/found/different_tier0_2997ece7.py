@@ -7,7 +7,10 @@
 Replay: python -m fuzz.compare fuzz/found/different_tier0_2997ece7.py
 """
 
+
 @njit
 def f(p0, p1):
-    v8 = 76.7494 * 1.7976931348623157e+308 // 1.0
-STEPS = [('call', 'f', '{}')]
+    v8 = 76.7494 * 1.7976931348623157e308 // 1.0
+
+
+STEPS = [("call", "f", "{}")]

@@ -13,8 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use flashpoint_codegen::{Backend, CodegenError, CompileOptions, Cranelift, Llvm, Loader};
-use flashpoint_opt::{PassOptions, optimize};
 use flashpoint_ir::typed::{Lane, TypedFunction};
+use flashpoint_opt::{PassOptions, optimize};
 
 use crate::unit::{CodeCell, Compiled};
 

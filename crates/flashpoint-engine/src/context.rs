@@ -185,8 +185,7 @@ pub(crate) fn enter<H>(
         INSIDE.fetch_sub(1, Ordering::Relaxed);
         let stressed = stress != 0 && (*ctx).stress == 0;
         ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress) = saved;
-        let mut left =
-            Left { status, result: (*ctx).result, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
+        let mut left = Left { status, result: (*ctx).result, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
         if status >= flashpoint_ir::abi::STATUS_EXIT {
             take_exit(ctx, compiled, &mut left);
         }
@@ -234,8 +233,7 @@ pub(crate) fn left_of(ctx: *mut Context, compiled: &Compiled, status: u64, stres
         if stressed {
             (*ctx).stress = i64::MAX;
         }
-        let mut left =
-            Left { status, result: 0, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
+        let mut left = Left { status, result: 0, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
         take_exit(ctx, compiled, &mut left);
         left
     }

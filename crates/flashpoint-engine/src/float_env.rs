@@ -34,7 +34,13 @@ impl Conditions {
 impl<H: Python> Engine<H> {
     /// Gives NumPy's warnings for conditions that a version's float arithmetic met. The flags do not tell which operation
     /// it was, so every kind of operation that the version holds is named; versions made from now on find out.
-    pub(crate) fn warn_floats(&self, host: &mut H, unit: &Unit<H>, version: &Version<H>, conditions: Conditions) -> HostResult<()> {
+    pub(crate) fn warn_floats(
+        &self,
+        host: &mut H,
+        unit: &Unit<H>,
+        version: &Version<H>,
+        conditions: Conditions,
+    ) -> HostResult<()> {
         unit.learn(Pc(0), |feedback| feedback.check_floats = true);
         let pending = host.take_pending();
         for float in &version.lowered.float_ops {

@@ -14,8 +14,8 @@ pub mod python;
 pub mod unit;
 
 mod context;
-mod float_env;
 mod exits;
+mod float_env;
 mod helpers;
 pub mod run;
 

@@ -22,9 +22,9 @@ use crate::compile::{Compiler, Job};
 use crate::context::{self, Activation, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
+use crate::float_env::{self, Conditions};
 use crate::host::{HostResult, Raised};
 use crate::policy::Policy;
-use crate::float_env::{self, Conditions};
 use crate::python::{FloatErrors, Python};
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
@@ -135,8 +135,7 @@ impl<H: Python> Engine<H> {
         forced: Option<u8>,
     ) -> HostResult<Option<Arc<Version<H>>>> {
         let found = unit.find(Pc(0), |slots| {
-            slots.len() == args.len()
-                && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
+            slots.len() == args.len() && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         });
         let version = match found {
             Some(version) if version.holds(host) => version,
@@ -159,7 +158,7 @@ impl<H: Python> Engine<H> {
             }
         };
         if version.cell.requested.load(Ordering::Relaxed) == 0
-            && (version.misses.fetch_add(1, Ordering::Relaxed) 
+            && (version.misses.fetch_add(1, Ordering::Relaxed)
                 >= if forced.is_some() { 0 } else { self.policy.calls_before_tier1() }
                 || unit.has_hot_loop.load(Ordering::Relaxed))
         {
@@ -329,13 +328,8 @@ impl<H: Python> Engine<H> {
         self.learn(unit, version, compiled, exit, left.stressed, long);
         let pending = matches!(snapshot.exit, ExitKind::Raise) || raised;
         let exception = if pending { host.take_pending() } else { Slot::UNBOUND };
-        let mut rebuilder = Rebuilder {
-            version,
-            unit,
-            entry: slots,
-            words: left.words.into_iter(),
-            result_slot: left.result_slot,
-        };
+        let mut rebuilder =
+            Rebuilder { version, unit, entry: slots, words: left.words.into_iter(), result_slot: left.result_slot };
         let ran = match &snapshot.exit {
             ExitKind::Return(recipe) => rebuilder.make(host, unit, SlotIdx(0), recipe).map(Ran::Returned),
             _ => rebuilder.frames(host, snapshot).map(|frames| {
@@ -353,13 +347,22 @@ impl<H: Python> Engine<H> {
     }
 
     /// Learns from an exit what the next version should do otherwise.
-    fn learn(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, compiled: &Compiled, exit: usize, stressed: bool, long: bool) {
+    fn learn(
+        &self,
+        unit: &Arc<Unit<H>>,
+        version: &Arc<Version<H>>,
+        compiled: &Compiled,
+        exit: usize,
+        stressed: bool,
+        long: bool,
+    ) {
         let snapshot = &compiled.snapshots[exit];
         let reason = snapshot.reason;
         if events::enabled(Topic::Deopt) && reason != Reason::Return {
-            let line = snapshot.frames.last().map_or(0, |frame| {
-                version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line
-            });
+            let line = snapshot
+                .frames
+                .last()
+                .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
             eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.name(), reason.what());
         }
         if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal) || stressed {
@@ -392,7 +395,13 @@ impl<H: Python> Engine<H> {
     }
 
     /// Completes a callee that was called in registers and left. See [`flashpoint_ir::typed::Helper::FinishCall`].
-    pub(crate) fn finish_call(&self, host: &mut H, activation: &mut Activation<H>, ctx: *mut Context, status: u64) -> i64 {
+    pub(crate) fn finish_call(
+        &self,
+        host: &mut H,
+        activation: &mut Activation<H>,
+        ctx: *mut Context,
+        status: u64,
+    ) -> i64 {
         let (version, compiled, left) = match self.callee_exit(ctx, status) {
             Some(found) => found,
             None => {
@@ -581,10 +590,17 @@ struct EngineHooks<'a, H: Python> {
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
     type Exit = (Arc<Version<H>>, Arc<Compiled>);
 
-    fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame) -> BackEdge<Self::Exit> {
+    fn on_back_edge(
+        &mut self,
+        host: &mut H,
+        code: &Code,
+        loop_index: usize,
+        frame: &mut Frame,
+    ) -> BackEdge<Self::Exit> {
         let (engine, unit) = (self.engine, self.unit);
         let forced = engine.forced_tier(unit);
-        let trips = if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
+        let trips =
+            if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
         if forced == Some(0) {
             return BackEdge::Continue { trips: 10_000 };
         }

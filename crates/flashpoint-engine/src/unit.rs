@@ -329,15 +329,21 @@ impl<H: Python> Unit<H> {
     /// How often code of this unit was left, by line and reason.
     pub fn exit_counts(&self) -> Vec<ExitCount> {
         let mut counts: Vec<ExitCount> = Vec::new();
-        for version in self.versions().into_iter().chain(self.stale.lock().expect("no panic while locked").iter().cloned()) {
+        for version in
+            self.versions().into_iter().chain(self.stale.lock().expect("no panic while locked").iter().cloned())
+        {
             let Some(compiled) = version.cell.best() else { continue };
             for (snapshot, count) in compiled.snapshots.iter().zip(&compiled.exit_counts) {
                 let count = u64::from(count.load(Ordering::Relaxed));
                 let Some(frame) = snapshot.frames.last().filter(|_| count > 0) else { continue };
-                let unit = version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
+                let unit =
+                    version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
                 let line = unit.code.generic().spans[frame.pc.0 as usize].line;
                 let function = unit.name().to_owned();
-                match counts.iter_mut().find(|c| c.function == function && c.line == line && c.reason == snapshot.reason) {
+                match counts
+                    .iter_mut()
+                    .find(|c| c.function == function && c.line == line && c.reason == snapshot.reason)
+                {
                     Some(known) => known.count += count,
                     None => counts.push(ExitCount { function, line, reason: snapshot.reason, count }),
                 }

@@ -245,53 +245,148 @@ impl Arg {
 #[allow(missing_docs)]
 pub enum GenericOp {
     // ---- values
-    Const { dst: SlotIdx, value: ConstIdx },
+    Const {
+        dst: SlotIdx,
+        value: ConstIdx,
+    },
     /// Copies; a `Temp` source is moved.
-    Move { dst: SlotIdx, src: SlotIdx },
+    Move {
+        dst: SlotIdx,
+        src: SlotIdx,
+    },
     /// Raises `UnboundLocalError` if the local holds nothing.
-    CheckBound { slot: SlotIdx },
+    CheckBound {
+        slot: SlotIdx,
+    },
     /// `del x` of a local (bound, or an `UnboundLocalError`), or the end of a pinned temporary (never raises).
-    Delete { slot: SlotIdx },
+    Delete {
+        slot: SlotIdx,
+    },
     /// Ends a pinned temporary; never raises.
-    Drop { slot: SlotIdx },
+    Drop {
+        slot: SlotIdx,
+    },
 
     // ---- names
-    LoadGlobal { dst: SlotIdx, name: NameIdx },
-    StoreGlobal { name: NameIdx, src: SlotIdx },
-    DeleteGlobal { name: NameIdx },
+    LoadGlobal {
+        dst: SlotIdx,
+        name: NameIdx,
+    },
+    StoreGlobal {
+        name: NameIdx,
+        src: SlotIdx,
+    },
+    DeleteGlobal {
+        name: NameIdx,
+    },
     /// Puts a new cell into `cell`, holding what `initial` (a parameter of the same name) held, if given.
-    MakeCell { cell: SlotIdx, initial: Option<SlotIdx> },
-    LoadCell { dst: SlotIdx, cell: SlotIdx },
-    StoreCell { cell: SlotIdx, src: SlotIdx },
-    DeleteCell { cell: SlotIdx },
+    MakeCell {
+        cell: SlotIdx,
+        initial: Option<SlotIdx>,
+    },
+    LoadCell {
+        dst: SlotIdx,
+        cell: SlotIdx,
+    },
+    StoreCell {
+        cell: SlotIdx,
+        src: SlotIdx,
+    },
+    DeleteCell {
+        cell: SlotIdx,
+    },
 
     // ---- operators
-    Binary { op: BinOp, dst: SlotIdx, lhs: SlotIdx, rhs: SlotIdx },
+    Binary {
+        op: BinOp,
+        dst: SlotIdx,
+        lhs: SlotIdx,
+        rhs: SlotIdx,
+    },
     /// The augmented form (`+=`): may change `lhs`'s object in place.
-    InPlace { op: BinOp, dst: SlotIdx, lhs: SlotIdx, rhs: SlotIdx },
-    Unary { op: UnOp, dst: SlotIdx, src: SlotIdx },
-    Compare { op: CmpOp, dst: SlotIdx, lhs: SlotIdx, rhs: SlotIdx },
+    InPlace {
+        op: BinOp,
+        dst: SlotIdx,
+        lhs: SlotIdx,
+        rhs: SlotIdx,
+    },
+    Unary {
+        op: UnOp,
+        dst: SlotIdx,
+        src: SlotIdx,
+    },
+    Compare {
+        op: CmpOp,
+        dst: SlotIdx,
+        lhs: SlotIdx,
+        rhs: SlotIdx,
+    },
 
     // ---- control
-    Jump { target: Pc },
+    Jump {
+        target: Pc,
+    },
     /// Goes on at `if_true` if `cond` is true as Python sees it, else at `if_false`.
-    Branch { cond: SlotIdx, if_true: Pc, if_false: Pc },
+    Branch {
+        cond: SlotIdx,
+        if_true: Pc,
+        if_false: Pc,
+    },
     /// Takes the next value of `iter` (not consumed) into `dst`, or jumps to `exhausted`.
-    ForNext { dst: SlotIdx, iter: SlotIdx, exhausted: Pc },
-    Return { src: SlotIdx },
+    ForNext {
+        dst: SlotIdx,
+        iter: SlotIdx,
+        exhausted: Pc,
+    },
+    Return {
+        src: SlotIdx,
+    },
 
     // ---- objects
-    LoadAttr { dst: SlotIdx, object: SlotIdx, name: NameIdx },
-    StoreAttr { object: SlotIdx, name: NameIdx, src: SlotIdx },
-    DeleteAttr { object: SlotIdx, name: NameIdx },
-    GetItem { dst: SlotIdx, object: SlotIdx, index: SlotIdx },
-    SetItem { object: SlotIdx, index: SlotIdx, src: SlotIdx },
-    DeleteItem { object: SlotIdx, index: SlotIdx },
-    GetIter { dst: SlotIdx, src: SlotIdx },
+    LoadAttr {
+        dst: SlotIdx,
+        object: SlotIdx,
+        name: NameIdx,
+    },
+    StoreAttr {
+        object: SlotIdx,
+        name: NameIdx,
+        src: SlotIdx,
+    },
+    DeleteAttr {
+        object: SlotIdx,
+        name: NameIdx,
+    },
+    GetItem {
+        dst: SlotIdx,
+        object: SlotIdx,
+        index: SlotIdx,
+    },
+    SetItem {
+        object: SlotIdx,
+        index: SlotIdx,
+        src: SlotIdx,
+    },
+    DeleteItem {
+        object: SlotIdx,
+        index: SlotIdx,
+    },
+    GetIter {
+        dst: SlotIdx,
+        src: SlotIdx,
+    },
     /// Positional arguments only.
-    Call { dst: SlotIdx, callee: SlotIdx, args: Box<[SlotIdx]> },
+    Call {
+        dst: SlotIdx,
+        callee: SlotIdx,
+        args: Box<[SlotIdx]>,
+    },
     /// Any arguments, in source order.
-    CallEx { dst: SlotIdx, callee: SlotIdx, args: Box<[Arg]> },
+    CallEx {
+        dst: SlotIdx,
+        callee: SlotIdx,
+        args: Box<[Arg]>,
+    },
     MakeFunction {
         dst: SlotIdx,
         function: NestedIdx,
@@ -304,44 +399,119 @@ pub enum GenericOp {
     },
 
     // ---- displays
-    BuildTuple { dst: SlotIdx, items: Box<[SlotIdx]> },
+    BuildTuple {
+        dst: SlotIdx,
+        items: Box<[SlotIdx]>,
+    },
     /// `[..]`, with starred items.
-    BuildList { dst: SlotIdx, items: Box<[Arg]> },
-    BuildSet { dst: SlotIdx, items: Box<[Arg]> },
+    BuildList {
+        dst: SlotIdx,
+        items: Box<[Arg]>,
+    },
+    BuildSet {
+        dst: SlotIdx,
+        items: Box<[Arg]>,
+    },
     /// `(a, *b)`: a tuple with starred items.
-    BuildTupleEx { dst: SlotIdx, items: Box<[Arg]> },
+    BuildTupleEx {
+        dst: SlotIdx,
+        items: Box<[Arg]>,
+    },
     /// `{k: v, **m}`; a missing key stands for `**`.
-    BuildDict { dst: SlotIdx, items: Box<[(Option<SlotIdx>, SlotIdx)]> },
-    BuildSlice { dst: SlotIdx, start: SlotIdx, stop: SlotIdx, step: SlotIdx },
-    FormatValue { dst: SlotIdx, src: SlotIdx, conversion: Conversion, spec: Option<SlotIdx> },
-    BuildString { dst: SlotIdx, parts: Box<[SlotIdx]> },
+    BuildDict {
+        dst: SlotIdx,
+        items: Box<[(Option<SlotIdx>, SlotIdx)]>,
+    },
+    BuildSlice {
+        dst: SlotIdx,
+        start: SlotIdx,
+        stop: SlotIdx,
+        step: SlotIdx,
+    },
+    FormatValue {
+        dst: SlotIdx,
+        src: SlotIdx,
+        conversion: Conversion,
+        spec: Option<SlotIdx>,
+    },
+    BuildString {
+        dst: SlotIdx,
+        parts: Box<[SlotIdx]>,
+    },
     /// Appends to the list or set in `into` (pinned, not consumed): comprehension bodies that are inlined.
-    Append { into: SlotIdx, src: SlotIdx },
+    Append {
+        into: SlotIdx,
+        src: SlotIdx,
+    },
     /// Sets `into[key] = value` in the dict of a comprehension (pinned, not consumed).
-    Insert { into: SlotIdx, key: SlotIdx, value: SlotIdx },
+    Insert {
+        into: SlotIdx,
+        key: SlotIdx,
+        value: SlotIdx,
+    },
     /// Unpacks `src` into `before`, then (if given) a list into `star`, then `after`.
-    Unpack { src: SlotIdx, before: Box<[SlotIdx]>, star: Option<SlotIdx>, after: Box<[SlotIdx]> },
+    Unpack {
+        src: SlotIdx,
+        before: Box<[SlotIdx]>,
+        star: Option<SlotIdx>,
+        after: Box<[SlotIdx]>,
+    },
 
     // ---- imports
-    Import { dst: SlotIdx, module: NameIdx, from_names: Box<[NameIdx]>, level: u32 },
-    ImportFrom { dst: SlotIdx, module: SlotIdx, name: NameIdx },
+    Import {
+        dst: SlotIdx,
+        module: NameIdx,
+        from_names: Box<[NameIdx]>,
+        level: u32,
+    },
+    ImportFrom {
+        dst: SlotIdx,
+        module: SlotIdx,
+        name: NameIdx,
+    },
 
     // ---- exceptions
     /// `raise exc from cause`; without `exc`, raises the current exception again.
-    Raise { exc: Option<SlotIdx>, cause: Option<SlotIdx> },
+    Raise {
+        exc: Option<SlotIdx>,
+        cause: Option<SlotIdx>,
+    },
     /// `raise AssertionError(message)`.
-    RaiseAssertion { message: Option<SlotIdx> },
+    RaiseAssertion {
+        message: Option<SlotIdx>,
+    },
     /// First operation of every handler: the pending exception becomes the handled one and goes to `exc` (pinned); the
     /// one handled before goes to `saved` (pinned).
-    EnterHandler { exc: SlotIdx, saved: SlotIdx },
+    EnterHandler {
+        exc: SlotIdx,
+        saved: SlotIdx,
+    },
     /// Makes `saved` the handled exception again, and ends both pinned slots.
-    LeaveHandler { exc: SlotIdx, saved: SlotIdx },
+    LeaveHandler {
+        exc: SlotIdx,
+        saved: SlotIdx,
+    },
     /// Whether `exc` (not consumed) matches the class or tuple `class`.
-    MatchException { dst: SlotIdx, exc: SlotIdx, class: SlotIdx },
+    MatchException {
+        dst: SlotIdx,
+        exc: SlotIdx,
+        class: SlotIdx,
+    },
     /// Raises the exception in `exc` (pinned) again with its traceback as it is, restoring `saved` first.
-    Reraise { exc: SlotIdx, saved: SlotIdx },
+    Reraise {
+        exc: SlotIdx,
+        saved: SlotIdx,
+    },
     /// Calls `manager.__enter__()` into `dst` and keeps the bound `__exit__` in `exit` (pinned).
-    WithEnter { dst: SlotIdx, exit: SlotIdx, manager: SlotIdx },
+    WithEnter {
+        dst: SlotIdx,
+        exit: SlotIdx,
+        manager: SlotIdx,
+    },
     /// Calls `exit(type, exc, traceback)` for `exc`, or `exit(None, None, None)` without; `dst` is the result. Not consumed.
-    WithExit { dst: SlotIdx, exit: SlotIdx, exc: Option<SlotIdx> },
+    WithExit {
+        dst: SlotIdx,
+        exit: SlotIdx,
+        exc: Option<SlotIdx>,
+    },
 }

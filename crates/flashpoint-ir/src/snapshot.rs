@@ -130,7 +130,12 @@ impl Recipe {
             | Recipe::Known(_)
             | Recipe::Entry(_)
             | Recipe::Result => {}
-            Recipe::Bool(v) | Recipe::Int(v) | Recipe::Int128(v) | Recipe::Float(v) | Recipe::Owned(v) | Recipe::Borrowed(v) => {
+            Recipe::Bool(v)
+            | Recipe::Int(v)
+            | Recipe::Int128(v)
+            | Recipe::Float(v)
+            | Recipe::Owned(v)
+            | Recipe::Borrowed(v) => {
                 f(v);
             }
             Recipe::Complex(re, im) => {

@@ -420,9 +420,19 @@ pub struct UnitRef(pub u32);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum InstKind {
     /// An integer constant of type `ty`, sign-extended here.
-    Iconst { #[allow(missing_docs)] ty: Type, #[allow(missing_docs)] value: i128 },
+    Iconst {
+        #[allow(missing_docs)]
+        ty: Type,
+        #[allow(missing_docs)]
+        value: i128,
+    },
     /// A float constant of type `ty`, by its bits.
-    Fconst { #[allow(missing_docs)] ty: Type, #[allow(missing_docs)] bits: u64 },
+    Fconst {
+        #[allow(missing_docs)]
+        ty: Type,
+        #[allow(missing_docs)]
+        bits: u64,
+    },
     /// See [`UnaryOp`].
     Unary(UnaryOp, Value),
     /// See [`BinaryOp`].
@@ -520,7 +530,11 @@ impl InstKind {
     /// Calls `f` on every operand, block arguments included, snapshots not.
     pub fn for_each_operand_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
         match self {
-            InstKind::Iconst { .. } | InstKind::Fconst { .. } | InstKind::Context | InstKind::Poll(_) | InstKind::Exit(_) => {}
+            InstKind::Iconst { .. }
+            | InstKind::Fconst { .. }
+            | InstKind::Context
+            | InstKind::Poll(_)
+            | InstKind::Exit(_) => {}
             InstKind::Unary(_, a)
             | InstKind::Convert(_, a, _)
             | InstKind::Splat(a, _)

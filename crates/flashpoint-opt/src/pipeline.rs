@@ -153,13 +153,12 @@ pub struct Report {
 /// If a pass leaves a function that the verifier refuses, where verification is on.
 pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     let mut report = Report::default();
-    let mut context =
-        PassContext {
-            fastmath: func.licences.fastmath,
-            short_strips: options.short_strips,
-            guards_fail_freely: options.guards_fail_freely,
-            ..PassContext::default()
-        };
+    let mut context = PassContext {
+        fastmath: func.licences.fastmath,
+        short_strips: options.short_strips,
+        guards_fail_freely: options.guards_fail_freely,
+        ..PassContext::default()
+    };
     for pass in options.pipeline {
         if !take_fuel() {
             break;

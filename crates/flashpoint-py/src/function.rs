@@ -438,16 +438,26 @@ fn attach_methods(ty: &Bound<'_, PyType>) -> PyResult<()> {
     let get = module.getattr("py_func")?;
     for name in FORWARDED {
         let (owner, key) = (get.clone().unbind(), PyString::intern(py, name).unbind());
-        let getter = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-            let py = args.py();
-            owner.bind(py).call1(args)?.getattr(key.bind(py)).map(Bound::unbind)
-        })?;
+        let getter = PyCFunction::new_closure(
+            py,
+            None,
+            None,
+            move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                let py = args.py();
+                owner.bind(py).call1(args)?.getattr(key.bind(py)).map(Bound::unbind)
+            },
+        )?;
         let (owner, key) = (get.clone().unbind(), PyString::intern(py, name).unbind());
-        let setter = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-            let py = args.py();
-            let function = owner.bind(py).call1((args.get_item(0)?,))?;
-            function.setattr(key.bind(py), args.get_item(1)?)
-        })?;
+        let setter = PyCFunction::new_closure(
+            py,
+            None,
+            None,
+            move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                let py = args.py();
+                let function = owner.bind(py).call1((args.get_item(0)?,))?;
+                function.setattr(key.bind(py), args.get_item(1)?)
+            },
+        )?;
         ty.setattr(name, property.call1((getter, setter))?)?;
     }
     Ok(())

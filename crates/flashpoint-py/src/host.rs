@@ -117,11 +117,8 @@ impl<'py> Objects<'py> {
 
     /// What `PyObject_Vectorcall` takes: the address of the first argument, and their number with the offset flag.
     fn vectorcall_args(&mut self) -> (*const *mut ffi::PyObject, usize) {
-        let all: &mut [_] = if self.spilled.is_empty() {
-            &mut self.inline[..=self.n_inline]
-        } else {
-            &mut self.spilled
-        };
+        let all: &mut [_] =
+            if self.spilled.is_empty() { &mut self.inline[..=self.n_inline] } else { &mut self.spilled };
         let n = all.len() - 1;
         // SAFETY: there is at least the free entry.
         (unsafe { all.as_mut_ptr().add(1) }, n | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET)

@@ -35,9 +35,12 @@ impl Report {
             Some(tier) => writeln!(text, "tier {tier} after {} calls", self.n_calls),
             None => writeln!(text, "runs in CPython"),
         };
-        for (title, lines) in
-            [("called with", &self.signatures), ("compiled:", &self.versions), ("left compiled code", &self.deopts), ("because", &self.reasons)]
-        {
+        for (title, lines) in [
+            ("called with", &self.signatures),
+            ("compiled:", &self.versions),
+            ("left compiled code", &self.deopts),
+            ("because", &self.reasons),
+        ] {
             for line in lines {
                 let _ = writeln!(text, "  {title} {line}");
             }
@@ -75,7 +78,12 @@ impl Report {
                     self.versions.push(match &l.obstacle {
                         None => format!("  loop at line {}: clean, can be vectorised", l.line),
                         Some((reason, line)) => {
-                            format!("  loop at line {}: not clean: [{}] {} (line {line})", l.line, reason.code(), reason.what())
+                            format!(
+                                "  loop at line {}: not clean: [{}] {} (line {line})",
+                                l.line,
+                                reason.code(),
+                                reason.what()
+                            )
                         }
                     });
                 }
@@ -85,7 +93,8 @@ impl Report {
             }
             for untyped in &version.lowered.untyped {
                 let line = unit.code.generic().spans.get(untyped.pc.0 as usize).map_or(0, |span| span.line);
-                let text = format!("[{}] line {line}: {} {}", untyped.reason.code(), untyped.reason.what(), untyped.what);
+                let text =
+                    format!("[{}] line {line}: {} {}", untyped.reason.code(), untyped.reason.what(), untyped.what);
                 if !self.reasons.contains(&text) {
                     self.reasons.push(text);
                 }

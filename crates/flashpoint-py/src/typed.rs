@@ -26,9 +26,9 @@ use pyo3::prelude::*;
 
 pub use self::assume::Assumptions;
 use crate::errors::Diagnostic;
-use crate::host::{CPythonHost, raised};
 use crate::host::numpy::NumPy;
 use crate::host::stack;
+use crate::host::{CPythonHost, raised};
 
 /// The host as the engine knows it: the token's lifetime is that of the call, which the engine never outlives.
 pub type EngineHost = CPythonHost<'static>;

@@ -4,7 +4,9 @@
 
 use flashpoint_ir::generic::{BinOp, UnOp};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, LibFunc, OverflowOp, Type, UnaryOp, Value};
+use flashpoint_ir::typed::{
+    BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, LibFunc, OverflowOp, Type, UnaryOp, Value,
+};
 
 use super::state::Val;
 use super::types::SlotType;
@@ -26,7 +28,9 @@ impl Lowering<'_> {
                 let rhs = self.to_float(rhs)?;
                 self.float_binary(op, lhs, rhs)
             }
-            (Complex, Bool | Int | Float | Complex) | (Bool | Int | Float, Complex) => self.complex_binary(op, lhs, rhs),
+            (Complex, Bool | Int | Float | Complex) | (Bool | Int | Float, Complex) => {
+                self.complex_binary(op, lhs, rhs)
+            }
             (Numpy(_), Numpy(_) | Bool | Int | Float | Complex) | (Bool | Int | Float | Complex, Numpy(_)) => {
                 self.numpy_binary(op, lhs, rhs)
             }

@@ -97,7 +97,8 @@ impl Lowering<'_> {
             }
             "T" if ty.rank < 2 => object.clone(),
             "T" => {
-                let strides = if ty.layout == Layout::Strided { parts.strides.iter().rev().copied().collect() } else { vec![] };
+                let strides =
+                    if ty.layout == Layout::Strided { parts.strides.iter().rev().copied().collect() } else { vec![] };
                 let layout = match ty.layout {
                     Layout::C => Layout::F,
                     Layout::F => Layout::C,
@@ -288,7 +289,11 @@ impl Lowering<'_> {
                     data = self.b.ptr_add(data, offset);
                     extents.push(extent);
                     let unit = self.const_of(step) == Some(1);
-                    view_strides.push(if unit { strides[axis] } else { self.b.binary(BinaryOp::Imul, step, strides[axis]) });
+                    view_strides.push(if unit {
+                        strides[axis]
+                    } else {
+                        self.b.binary(BinaryOp::Imul, step, strides[axis])
+                    });
                     // A C-contiguous array stays so if only its first kept axis is narrowed.
                     keeps_layout &= unit && !sliced;
                     sliced = true;
@@ -311,7 +316,8 @@ impl Lowering<'_> {
         extents.extend(&parts.extents[axis..]);
         view_strides.extend(&strides[axis..]);
         let rank = extents.len();
-        let unit_stride = rank == 1 && view_strides.last().is_some_and(|s| self.const_of(*s) == Some(i128::from(itemsize)));
+        let unit_stride =
+            rank == 1 && view_strides.last().is_some_and(|s| self.const_of(*s) == Some(i128::from(itemsize)));
         let layout = if keeps_layout || unit_stride || rank == 0 { Layout::C } else { Layout::Strided };
         let ty = ArrayType { rank: rank as u8, layout, ..parts.ty };
         let strides = if layout == Layout::Strided { view_strides } else { vec![] };

@@ -345,7 +345,10 @@ impl Lowering<'_> {
         if types.iter().any(|ty| !matches!(ty, SlotType::Int | SlotType::Bool)) || start.ty != SlotType::Int {
             return untyped("sum() of anything but integers");
         }
-        items.items().iter().try_fold(start, |total, item| self.binary(flashpoint_ir::generic::BinOp::Add, &total, item))
+        items
+            .items()
+            .iter()
+            .try_fold(start, |total, item| self.binary(flashpoint_ir::generic::BinOp::Add, &total, item))
     }
 
     fn call_enumerate(&mut self, args: &[Val], keywords: Keywords) -> Low<Val> {
@@ -411,7 +414,13 @@ impl Lowering<'_> {
     }
 
     /// The parameters' contents, in slot order.
-    fn bind(&mut self, body: &GenericFunction, args: &[Val], keywords: Keywords, defaults: &[Option<super::world::Known>]) -> Low<Vec<Val>> {
+    fn bind(
+        &mut self,
+        body: &GenericFunction,
+        args: &[Val],
+        keywords: Keywords,
+        defaults: &[Option<super::world::Known>],
+    ) -> Low<Vec<Val>> {
         let params = &body.params;
         let n = (params.n_positional + params.n_keyword_only) as usize;
         if params.has_varargs || params.has_varkw || args.len() > params.n_positional as usize {

@@ -56,7 +56,8 @@ impl Lowering<'_> {
                 let equal = self.b.binary(BinaryOp::And, re, im);
                 Ok(Val::bool(if op == CmpOp::Eq { equal } else { self.is_false(equal) }))
             }
-            (CmpOp::Eq | CmpOp::Ne, Complex, Float | Int | Bool) | (CmpOp::Eq | CmpOp::Ne, Float | Int | Bool, Complex) => {
+            (CmpOp::Eq | CmpOp::Ne, Complex, Float | Int | Bool)
+            | (CmpOp::Eq | CmpOp::Ne, Float | Int | Bool, Complex) => {
                 let (complex, real) = if lhs.ty == Complex { (lhs, rhs) } else { (rhs, lhs) };
                 let re = Val::float(complex.words[0]);
                 let same = self.compare(CmpOp::Eq, &re, real)?;
@@ -65,7 +66,9 @@ impl Lowering<'_> {
                 let equal = self.b.binary(BinaryOp::And, same.word(), no_im);
                 Ok(Val::bool(if op == CmpOp::Eq { equal } else { self.is_false(equal) }))
             }
-            (_, Numpy(_), Numpy(_) | Bool | Int | Float) | (_, Bool | Int | Float, Numpy(_)) => self.numpy_compare(op, lhs, rhs),
+            (_, Numpy(_), Numpy(_) | Bool | Int | Float) | (_, Bool | Int | Float, Numpy(_)) => {
+                self.numpy_compare(op, lhs, rhs)
+            }
             (CmpOp::Eq | CmpOp::Ne, PyNone, Bool | Int | Int128 | Float | Complex)
             | (CmpOp::Eq | CmpOp::Ne, Bool | Int | Int128 | Float | Complex, PyNone) => {
                 Ok(Val::bool(self.b.i1(op == CmpOp::Ne)))

@@ -322,7 +322,8 @@ impl Lowering<'_> {
                     return Ok((Val::UNBOUND, iter.clone()));
                 }
                 let item = iter.items().swap_remove(position);
-                let rest = Val { ty: SlotType::TupleIter(items.clone(), position as u32 + 1), words: iter.words.clone() };
+                let rest =
+                    Val { ty: SlotType::TupleIter(items.clone(), position as u32 + 1), words: iter.words.clone() };
                 Ok((item, rest))
             }
             SlotType::Enumerate(_) => {
@@ -457,11 +458,16 @@ impl Lowering<'_> {
 fn describe_op(op: &GenericOp, generic: &GenericFunction) -> String {
     let name = |idx: &NameIdx| &generic.names[idx.0 as usize];
     match op {
-        GenericOp::StoreGlobal { name: idx, .. } | GenericOp::DeleteGlobal { name: idx } => format!("assigning the global `{}`", name(idx)),
-        GenericOp::MakeCell { .. } | GenericOp::StoreCell { .. } | GenericOp::LoadCell { .. } | GenericOp::DeleteCell { .. } => {
-            "a variable that a nested function captures".into()
+        GenericOp::StoreGlobal { name: idx, .. } | GenericOp::DeleteGlobal { name: idx } => {
+            format!("assigning the global `{}`", name(idx))
         }
-        GenericOp::StoreAttr { name: idx, .. } | GenericOp::DeleteAttr { name: idx, .. } => format!("assigning the attribute `{}`", name(idx)),
+        GenericOp::MakeCell { .. }
+        | GenericOp::StoreCell { .. }
+        | GenericOp::LoadCell { .. }
+        | GenericOp::DeleteCell { .. } => "a variable that a nested function captures".into(),
+        GenericOp::StoreAttr { name: idx, .. } | GenericOp::DeleteAttr { name: idx, .. } => {
+            format!("assigning the attribute `{}`", name(idx))
+        }
         GenericOp::DeleteItem { .. } => "deleting an item".into(),
         GenericOp::MakeFunction { .. } => "a nested function".into(),
         GenericOp::BuildTupleEx { .. } | GenericOp::Unpack { .. } => "unpacking with `*`".into(),

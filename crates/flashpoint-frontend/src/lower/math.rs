@@ -95,7 +95,16 @@ impl Lowering<'_> {
     /// A libm function. CPython raises where a finite operand gives an infinite result or NaN (but lets results underflow).
     fn math_lib(&mut self, func: LibFunc, operands: &[Value]) -> Value {
         let value = self.b.libm(func, operands.to_vec());
-        if !matches!(func, LibFunc::Atan | LibFunc::Atan2 | LibFunc::Tanh | LibFunc::Asinh | LibFunc::Erf | LibFunc::Erfc | LibFunc::Cbrt) {
+        if !matches!(
+            func,
+            LibFunc::Atan
+                | LibFunc::Atan2
+                | LibFunc::Tanh
+                | LibFunc::Asinh
+                | LibFunc::Erf
+                | LibFunc::Erfc
+                | LibFunc::Cbrt
+        ) {
             let mut fine = self.has_magnitude(FloatCC::Lt, value);
             // With an operand that is NaN the result is; with an infinite one, tier 0 decides unless the result is finite.
             for operand in operands {
@@ -202,4 +211,3 @@ impl Lowering<'_> {
         Ok(Val::new(SlotType::Numpy(dtype), self.b.unary(op, x)))
     }
 }
-

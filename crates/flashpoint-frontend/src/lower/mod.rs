@@ -41,9 +41,7 @@ use flashpoint_ir::generic::*;
 use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
-use flashpoint_ir::typed::{
-    Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value,
-};
+use flashpoint_ir::typed::{Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value};
 
 use state::{FrameVals, Key, State, Val};
 use types::{Owner, SlotType};
@@ -192,7 +190,10 @@ impl FunctionInfo {
             let op = &generic.ops[pc];
             raising = match op {
                 GenericOp::Raise { .. } | GenericOp::RaiseAssertion { .. } => true,
-                GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. } => false,
+                GenericOp::Jump { .. }
+                | GenericOp::Branch { .. }
+                | GenericOp::ForNext { .. }
+                | GenericOp::Return { .. } => false,
                 _ => raising,
             };
             leads_to_raise[pc] = raising;
@@ -287,7 +288,14 @@ impl<'a> Lowering<'a> {
     fn finish(mut self) -> Lowered {
         self.b.func.result = self.result.as_ref().and_then(|ty| ty.machine_types().first().copied());
         let result = self.result.clone();
-        Lowered { func: self.b.func, params: self.params, result, links: self.links, untyped: self.untyped, float_ops: self.float_ops }
+        Lowered {
+            func: self.b.func,
+            params: self.params,
+            result,
+            links: self.links,
+            untyped: self.untyped,
+            float_ops: self.float_ops,
+        }
     }
 
     /// The content of a parameter, added to the entry block if it is new.
@@ -349,11 +357,8 @@ impl<'a> Lowering<'a> {
             let generic = self.generic();
             self.b.set_line(generic.spans[self.pc.0 as usize].line);
             let op = &generic.ops[self.pc.0 as usize];
-            let flow = if self.feedback().give_up {
-                Err(Stop::Leave(Reason::TooManyDeopts))
-            } else {
-                self.lower_op(op)
-            };
+            let flow =
+                if self.feedback().give_up { Err(Stop::Leave(Reason::TooManyDeopts)) } else { self.lower_op(op) };
             match flow {
                 Ok(Flow::Next) => self.pc = Pc(self.pc.0 + 1),
                 Ok(Flow::Done) => return,
@@ -414,7 +419,9 @@ impl<'a> Lowering<'a> {
             | GenericOp::ImportFrom { .. }
             | GenericOp::WithEnter { .. }
             | GenericOp::WithExit { .. } => true,
-            GenericOp::Binary { lhs, rhs, .. } | GenericOp::InPlace { lhs, rhs, .. } => is_object(lhs) && is_object(rhs),
+            GenericOp::Binary { lhs, rhs, .. } | GenericOp::InPlace { lhs, rhs, .. } => {
+                is_object(lhs) && is_object(rhs)
+            }
             GenericOp::Compare { op: CmpOp::In | CmpOp::NotIn, rhs, .. } => is_object(rhs),
             GenericOp::Compare { .. } => false,
             GenericOp::GetItem { object, .. }
@@ -463,7 +470,9 @@ impl<'a> Lowering<'a> {
     fn goto_inner(&mut self, pc: Pc, is_back_edge: bool) {
         if self.state.frames.len() == 1 {
             let liveness = &self.functions[&self.state.frames[0].function].liveness;
-            self.state.unfinished.retain(|header| *header != pc && liveness.loop_at(*header).is_some_and(|i| liveness.loops()[i].contains(pc)));
+            self.state.unfinished.retain(|header| {
+                *header != pc && liveness.loop_at(*header).is_some_and(|i| liveness.loops()[i].contains(pc))
+            });
         }
         let key = self.key(pc);
         if is_back_edge {
@@ -525,7 +534,9 @@ impl<'a> Lowering<'a> {
                     (*ty != SlotType::Unbound).then(|| (slot, ty.clone()))
                 };
                 match frame.call {
-                    Some(call) if i != innermost => info.live_around_call(call).into_iter().filter_map(with_type).collect(),
+                    Some(call) if i != innermost => {
+                        info.live_around_call(call).into_iter().filter_map(with_type).collect()
+                    }
                     _ => info.liveness.live_before(pc).filter_map(with_type).collect(),
                 }
             })
@@ -712,7 +723,8 @@ impl FunctionInfo {
                 gone.push(slot);
             }
         });
-        let mut live: Vec<SlotIdx> = self.liveness.live_before(call).chain(self.liveness.live_before(Pc(call.0 + 1))).collect();
+        let mut live: Vec<SlotIdx> =
+            self.liveness.live_before(call).chain(self.liveness.live_before(Pc(call.0 + 1))).collect();
         live.sort();
         live.dedup();
         live.retain(|slot| !gone.contains(slot));

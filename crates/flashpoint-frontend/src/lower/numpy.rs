@@ -27,7 +27,13 @@ pub(super) fn promote(a: DType, b: DType) -> DType {
             if wide(a) || wide(b) { C128 } else { C64 }
         }
         _ if a.is_float() && b.is_float() => {
-            if a.size() == b.size() { F32 } else if a.size() > b.size() { a } else { b }
+            if a.size() == b.size() {
+                F32
+            } else if a.size() > b.size() {
+                a
+            } else {
+                b
+            }
         }
         _ if a.is_float() || b.is_float() => {
             let (float, int) = if a.is_float() { (a, b) } else { (b, a) };
@@ -39,7 +45,11 @@ pub(super) fn promote(a: DType, b: DType) -> DType {
             if float == BF16 { if needed == F64 { F64 } else { F32 } } else { promote(float, needed) }
         }
         _ if a.is_signed_int() == b.is_signed_int() => {
-            if a.size() >= b.size() { a } else { b }
+            if a.size() >= b.size() {
+                a
+            } else {
+                b
+            }
         }
         _ => {
             let (signed, unsigned) = if a.is_signed_int() { (a, b) } else { (b, a) };

@@ -35,7 +35,9 @@ impl Lowering<'_> {
                 self.make_array(func, dtype.unwrap_or(DType::F64), extents)
             }
             NumpyMake::EmptyLike | NumpyMake::ZerosLike | NumpyMake::OnesLike => {
-                let Some(parts) = ArrayParts::of(shape) else { return untyped("this NumPy function of other than an array") };
+                let Some(parts) = ArrayParts::of(shape) else {
+                    return untyped("this NumPy function of other than an array");
+                };
                 if parts.ty.layout != Layout::C || !rest.is_empty() {
                     return untyped("this NumPy function of an array that is not C-contiguous");
                 }

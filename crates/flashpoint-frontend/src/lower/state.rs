@@ -81,7 +81,9 @@ impl Val {
     /// The items of a tuple or zip.
     pub fn items(&self) -> Vec<Val> {
         match &self.ty {
-            SlotType::Tuple(types) | SlotType::Zip(types, _) | SlotType::TupleIter(types, _) => Val::split(types, &self.words),
+            SlotType::Tuple(types) | SlotType::Zip(types, _) | SlotType::TupleIter(types, _) => {
+                Val::split(types, &self.words)
+            }
             SlotType::Slice(types) => Val::split(&types[..], &self.words),
             _ => Vec::new(),
         }

@@ -149,7 +149,12 @@ impl SlotType {
 
     fn push_machine_types(&self, out: &mut Vec<Type>) {
         match self {
-            SlotType::Unbound | SlotType::None | SlotType::Const(..) | SlotType::Known(_) | SlotType::Opaque(_) | SlotType::Untyped(_) => {}
+            SlotType::Unbound
+            | SlotType::None
+            | SlotType::Const(..)
+            | SlotType::Known(_)
+            | SlotType::Opaque(_)
+            | SlotType::Untyped(_) => {}
             SlotType::Bool => out.push(Type::I1),
             SlotType::Int => out.push(Type::I64),
             SlotType::Int128 => out.push(Type::I128),
@@ -168,7 +173,9 @@ impl SlotType {
                     out.push(Type::PTR);
                 }
             }
-            SlotType::Tuple(items) | SlotType::Zip(items, _) | SlotType::TupleIter(items, _) => items.iter().for_each(|item| item.push_machine_types(out)),
+            SlotType::Tuple(items) | SlotType::Zip(items, _) | SlotType::TupleIter(items, _) => {
+                items.iter().for_each(|item| item.push_machine_types(out))
+            }
             SlotType::Range | SlotType::RangeIter(_) => out.extend([Type::I64; 3]),
             SlotType::SeqIter(inner) | SlotType::Enumerate(inner) => {
                 inner.push_machine_types(out);

@@ -213,7 +213,9 @@ impl World for CPythonWorld<'_> {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
         // Exits of a function called in registers find no slots of a caller: what they need travels in registers.
-        if args.iter().any(|ty| matches!(ty, SlotType::Tuple(_) | SlotType::Array(..) | SlotType::Opaque(_) | SlotType::Untyped(_))) {
+        if args.iter().any(|ty| {
+            matches!(ty, SlotType::Tuple(_) | SlotType::Array(..) | SlotType::Opaque(_) | SlotType::Untyped(_))
+        }) {
             return CallTarget::Unknown;
         }
         let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
@@ -228,7 +230,13 @@ impl World for CPythonWorld<'_> {
             return CallTarget::Unknown;
         }
         match version.lowered.result.clone() {
-            Some(result) if version.lowered.params.iter().all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) => {
+            Some(result)
+                if version
+                    .lowered
+                    .params
+                    .iter()
+                    .all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) =>
+            {
                 let unit = self.link(&version.cell);
                 let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
                 if !self.linked.iter().any(|known| Arc::ptr_eq(known, &version)) {
