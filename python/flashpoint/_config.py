@@ -102,7 +102,7 @@ def _read_environment() -> None:
 
 
 def _start() -> None:
-    """Tells the engine where tier 2 is, and of forks, and has it stop its compiles before the interpreter is taken down."""
+    """Tells the engine where tier 2 is, and of forks; has it stop its compiles before the interpreter is taken down."""
     _core.set_tier2_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "_tier2.so"))
     atexit.register(_core.shut_down)
     if hasattr(os, "register_at_fork"):
