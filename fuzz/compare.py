@@ -18,12 +18,18 @@ import os
 import signal
 import sys
 import threading
+import re
 import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 REFERENCE_LIMIT_S = 1.0  # the minimiser lowers it: it makes endless loops
+
+
+def without_operation(message):
+    """A float warning without the operation it names: inside loops that is not always told (docs/differences.md)."""
+    return re.sub(r"(encountered in scalar) \w+", r"\1 operation", message)
 
 
 # CPython before 3.12, once warm, fuses a store with the load after it, and then blames an unbound
@@ -206,7 +212,9 @@ class Loaded:
                 raise
             except BaseException as e:
                 error = self.error_image(e)
-        warned = frozenset((w.category.__name__, str(w.message), w.filename == self.filename) for w in caught)
+        warned = frozenset(
+            (w.category.__name__, without_operation(str(w.message)), w.filename == self.filename) for w in caught
+        )
         kept = {n: image(v, ()) for n, v in space.items() if n[0] == "G"}
         return Outcome(value, error, warned, tuple(image(x, ()) for x in inputs), kept)
 
