@@ -15,10 +15,10 @@ import functools
 import linecache
 import math
 import os
+import re
 import signal
 import sys
 import threading
-import re
 import warnings
 from typing import Any, NamedTuple
 
