@@ -331,7 +331,7 @@ impl<H: Python> Engine<H> {
         let mut rebuilder =
             Rebuilder { version, unit, entry: slots, words: left.words.into_iter(), result_slot: left.result_slot };
         let ran = match &snapshot.exit {
-            ExitKind::Return(recipe) => rebuilder.make(host, unit, SlotIdx(0), recipe).map(Ran::Returned),
+            ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
             _ => rebuilder.frames(host, snapshot).map(|frames| {
                 let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
