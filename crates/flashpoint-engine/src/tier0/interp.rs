@@ -270,6 +270,13 @@ impl<H: Host> Machine<'_, H> {
                 OpCode::LoadGlobal => single!(self, pc, load_global),
                 OpCode::GetItem => single!(self, pc, get_item),
                 OpCode::SetItem => single!(self, pc, set_item),
+                OpCode::Element => {
+                    if self.element(Pc(pc as u32)) {
+                        pc += 2;
+                    } else {
+                        single!(self, pc, exec);
+                    }
+                }
                 OpCode::Const => {
                     self.write(registers, op, registers.get(op.reg_b()));
                     pc += 1;
