@@ -175,7 +175,7 @@ impl<H: Python> Engine<H> {
         let cell = CodeCell::new();
         let number = self.compiler.next_number();
         let request = Request {
-            name: format!("{}.{number}", unit.name()),
+            name: format!("{}.{number}", unit.qualname()),
             function: unit.code.generic().clone(),
             entry,
             slots: slots.clone(),
@@ -336,7 +336,7 @@ impl<H: Python> Engine<H> {
         let mut rebuilder =
             Rebuilder { version, unit, entry: slots, words: left.words.into_iter(), result_slot: left.result_slot };
         let ran = match &snapshot.exit {
-            ExitKind::Return(recipe) => rebuilder.make(host, unit, SlotIdx(0), recipe).map(Ran::Returned),
+            ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
             _ => rebuilder.frames(host, snapshot).map(|frames| {
                 let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
@@ -368,7 +368,7 @@ impl<H: Python> Engine<H> {
                 .frames
                 .last()
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
-            eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.name(), reason.what());
+            eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
         }
         if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal) || stressed {
             return;
@@ -480,8 +480,7 @@ impl<H: Python> Engine<H> {
     /// Goes on with frames that no tier-0 call holds yet.
     fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
         let mut pending = frames;
-        let mut entered = 0;
-        for frame in &mut pending {
+        for (entered, frame) in pending.iter_mut().enumerate() {
             let free = frame.unit.code.free_slots();
             if !free.is_empty() {
                 host.load_closure(&frame.unit.function, &mut frame.frame.slots_mut()[free]);
@@ -495,7 +494,6 @@ impl<H: Python> Engine<H> {
                 }
                 return Err(raised);
             }
-            entered += 1;
         }
         let mut entry = entry;
         loop {
@@ -645,7 +643,7 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             Some(_) if !may_compute(host, &version) => BackEdge::Continue { trips: 10_000 },
             Some(compiled) => {
                 if events::enabled(Topic::Osr) {
-                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.name(), compiled.tier);
+                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
                 }
                 // The next visit of the loop in tier 0 asks again soon.
                 code.loops()[loop_index].arm(trips);
