@@ -257,6 +257,8 @@ impl<H: Python> Engine<H> {
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
+            version: Arc::as_ptr(version),
+            polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
@@ -424,8 +426,13 @@ impl<H: Python> Engine<H> {
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        // What ran in tier 0 may have changed what the code that goes on takes for granted.
+        let goes_on = activation.may_go_on(host);
         match result {
-            Ok(slot) if version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) => {
+            Ok(slot)
+                if goes_on
+                    && version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) =>
+            {
                 let mut words = Vec::with_capacity(1);
                 let ty = version.lowered.result.as_ref().expect("tested above");
                 host.push_words(&slot, ty, &mut words);

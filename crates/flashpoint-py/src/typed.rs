@@ -153,6 +153,21 @@ impl TypedPython for EngineHost {
         raised(self.py, float_errors::warn_at(self.py, &unit.function, line, message))
     }
 
+    fn detach(&mut self) {
+        if self.detached.is_null() {
+            // SAFETY: the GIL is held; this thread touches no object until `attach`.
+            self.detached = unsafe { ffi::PyEval_SaveThread() };
+        }
+    }
+
+    #[inline]
+    fn attach(&mut self) {
+        if !self.detached.is_null() {
+            // SAFETY: the state that this thread has given up.
+            unsafe { ffi::PyEval_RestoreThread(std::mem::replace(&mut self.detached, std::ptr::null_mut())) };
+        }
+    }
+
     fn calls_left(&mut self) -> i32 {
         let here = 0u8;
         let on_stack = (&raw const here as usize).saturating_sub(stack::lowest_address()) / COMPILED_FRAME;
