@@ -76,4 +76,11 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
 
     /// How many more Python calls may be nested.
     fn calls_left(&mut self) -> i32;
+
+    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`].
+    fn detach(&mut self) {}
+
+    /// Ends what [`Python::detach`] began, if it did.
+    #[inline]
+    fn attach(&mut self) {}
 }

@@ -19,7 +19,7 @@ use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::ExitKind;
 
 use crate::compile::{Compiler, Job};
-use crate::context::{self, Activation, Left};
+use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::float_env::{self, Conditions};
@@ -40,7 +40,7 @@ pub struct Engine<H: Python> {
     pub policy: Policy,
     /// Back ends and the queue.
     pub compiler: Arc<Compiler>,
-    helpers: Box<[usize; HELPER_TABLE_WORDS]>,
+    pub(crate) helpers: Box<[usize; HELPER_TABLE_WORDS]>,
     /// Who made the code of each number.
     versions: Mutex<Numbers<H>>,
 }
@@ -78,7 +78,7 @@ impl<H: Python> Numbers<H> {
 }
 
 /// How running a version ended.
-enum Ran<H: Python> {
+pub(crate) enum Ran<H: Python> {
     /// The function returned this; owned.
     Returned(Slot),
     /// It goes on in tier 0: frames from the outermost in; the innermost enters as said.
@@ -114,10 +114,8 @@ impl<H: Python> Engine<H> {
             && may_compute(host, &version)
             && let Some(compiled) = version.cell.best()
         {
-            match self.run_version(host, unit, &version, &compiled, args, None)? {
-                Ran::Returned(result) => return Ok(result),
-                Ran::Resume(frames, entry) => return self.resume_call(host, frames, entry),
-            }
+            let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
+            return self.go_on(host, ran);
         }
         unit.calls.fetch_add(1, Ordering::Relaxed);
         self.interpret(host, unit, args)
@@ -259,6 +257,8 @@ impl<H: Python> Engine<H> {
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
+            version: Arc::as_ptr(version),
+            polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
@@ -274,16 +274,13 @@ impl<H: Python> Engine<H> {
         }
         // Only loops are entered so often, and for so short, that it matters how long they ran.
         let started = frame.map(|_| Instant::now());
-        let calls_left = host.calls_left();
-        let left = context::enter(
-            compiled,
-            &words,
-            frame.unwrap_or(std::ptr::null_mut()),
-            self.helpers.as_ptr(),
-            &mut activation,
-            calls_left,
-            self.policy.deopt_every(),
-        );
+        let state = EntryState {
+            frame: frame.unwrap_or(std::ptr::null_mut()),
+            helpers: self.helpers.as_ptr(),
+            calls_left: host.calls_left(),
+            stress: self.policy.deopt_every(),
+        };
+        let left = context::enter(compiled, &words, &state, &mut activation);
         let mut warned = Ok(());
         if watches {
             let conditions = activation.conditions.and(float_env::take());
@@ -309,9 +306,19 @@ impl<H: Python> Engine<H> {
         ran
     }
 
+    /// Goes on where a call's code has left it: `slots` are the arguments, borrowed.
+    #[cold]
+    pub(crate) fn go_on(&self, host: &mut H, ran: Ran<H>) -> HostResult<Slot> {
+        match ran {
+            Ran::Returned(result) => Ok(result),
+            Ran::Resume(frames, entry) => self.resume_call(host, frames, entry),
+        }
+    }
+
     /// Rebuilds the frames of an exit.
     #[expect(clippy::too_many_arguments, reason = "one exit, told in full")]
-    fn leave(
+    #[cold]
+    pub(crate) fn leave(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -419,8 +426,13 @@ impl<H: Python> Engine<H> {
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        // What ran in tier 0 may have changed what the code that goes on takes for granted.
+        let goes_on = activation.may_go_on(host);
         match result {
-            Ok(slot) if version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) => {
+            Ok(slot)
+                if goes_on
+                    && version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) =>
+            {
                 let mut words = Vec::with_capacity(1);
                 let ty = version.lowered.result.as_ref().expect("tested above");
                 host.push_words(&slot, ty, &mut words);
@@ -564,12 +576,13 @@ impl<H: Python> Engine<H> {
 }
 
 /// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
-fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
+pub(crate) fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
     version.lowered.float_ops.is_empty() || host.float_errors() != FloatErrors::Other
 }
 
 /// A register result as a slot.
-fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
+#[inline]
+pub(crate) fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
     match ty {
         Some(SlotType::Bool) => Slot::bool(word & 1 != 0),
         Some(SlotType::Int) => Slot::int(word as i64),

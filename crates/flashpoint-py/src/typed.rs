@@ -7,7 +7,7 @@
 mod assume;
 mod float_errors;
 mod known;
-mod words;
+pub mod words;
 mod world;
 
 use std::sync::{Arc, OnceLock};
@@ -151,6 +151,21 @@ impl TypedPython for EngineHost {
     fn warn_at(&mut self, unit: &Unit<Self>, pc: Pc, message: &str) -> HostResult<()> {
         let line = unit.code.generic().spans.get(pc.idx()).map_or(0, |span| span.line);
         raised(self.py, float_errors::warn_at(self.py, &unit.function, line, message))
+    }
+
+    fn detach(&mut self) {
+        if self.detached.is_null() {
+            // SAFETY: the GIL is held; this thread touches no object until `attach`.
+            self.detached = unsafe { ffi::PyEval_SaveThread() };
+        }
+    }
+
+    #[inline]
+    fn attach(&mut self) {
+        if !self.detached.is_null() {
+            // SAFETY: the state that this thread has given up.
+            unsafe { ffi::PyEval_RestoreThread(std::mem::replace(&mut self.detached, std::ptr::null_mut())) };
+        }
     }
 
     fn calls_left(&mut self) -> i32 {
