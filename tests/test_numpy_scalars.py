@@ -1,6 +1,7 @@
-"""Operators on NumPy scalars in tier 0, which computes the common ones by itself: every pair of edge values and types gives
+"""Operators and well-known functions on NumPy scalars in tier 0, which computes the common ones by itself: every pair of edge values and types gives
 NumPy's value, type and warnings."""
 
+import math
 import operator
 import warnings
 
@@ -23,8 +24,6 @@ VALUES = [
     np.complex128(1 - 2j),
 ]
 WEAK = [0, 1, -1, 3, 200, 2**24 + 1, 2**53 + 1, INT64_MAX, 2**70, 0.0, -0.0, 0.1, 2.5, 1e300, np.inf, np.nan, True]
-
-
 
 
 def add(a, b):
@@ -113,8 +112,41 @@ def invert(a, b):
     return ~a
 
 
+def extremes(a, b):
+    return min(a, b), max(a, b), min(b, a, 1), max(b, a, 1)
+
+
+def to_float(a, b):
+    return float(a)
+
+
+def to_int(a, b):
+    return int(a)
+
+
+def magnitude(a, b):
+    return abs(a)
+
+
+def roots(a, b):
+    return math.sqrt(a), math.fabs(a), math.erf(a), math.tanh(a)
+
+
+def logarithms(a, b):
+    return math.log(a), math.log2(a), math.log1p(a)
+
+
+def exponentials(a, b):
+    return math.exp(a), math.sinh(a)
+
+
+def angles(a, b):
+    return math.asin(a), math.tan(a)
+
+
 FUNCTIONS = [add, sub, mul, truediv, floordiv, mod, power, lshift, rshift, bit_and, bit_or, xor]
 FUNCTIONS += [lt, le, eq, ne, gt, ge, decide, unaries, invert]
+FUNCTIONS += [extremes, to_float, to_int, magnitude, roots, logarithms, exponentials, angles]
 
 
 def outcome(fn, a, b):

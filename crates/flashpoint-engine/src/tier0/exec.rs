@@ -3,7 +3,7 @@
 use flashpoint_ir::generic::{Arg, BinOp, CmpOp, GenericOp, NameIdx, Pc, SlotIdx, SlotKind, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use super::interp::{Fault, Machine};
+use super::interp::{Fault, Hooks, Machine, NoHooks};
 use super::numpy_scalars;
 use super::operands::{for_each_read, for_each_write};
 use super::operators;
@@ -134,7 +134,7 @@ impl<H: Host> Machine<'_, H> {
                 self.finish(op, *dst, value);
                 return Ok(());
             }
-            O::Call { .. } => return self.call(pc),
+            O::Call { .. } => return self.call(&mut NoHooks, pc),
             O::CallEx { dst, callee, args } => {
                 let of = self.get(*callee);
                 let args = self.host_args(args);
@@ -282,12 +282,15 @@ impl<H: Host> Machine<'_, H> {
 
     /// A call with positional arguments. In a function of its own, as its stack frame counts in recursion.
     #[inline(never)]
-    pub(super) fn call(&mut self, pc: Pc) -> Result<(), Fault> {
+    pub(super) fn call<K: Hooks<H>>(&mut self, hooks: &mut K, pc: Pc) -> Result<(), Fault> {
         let code = self.code;
         let GenericOp::Call { dst, callee, args } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
         self.host.set_position(pc);
         let of = self.get(*callee);
-        let value = self.with_slots(args, |host, args| host.call(&of, args))?;
+        let value = self.with_slots(args, |host, args| match hooks.call(host, &of, args) {
+            Some(result) => result,
+            None => host.call(&of, args),
+        })?;
         code.profile.record(pc, &value);
         self.consume(*callee);
         args.iter().for_each(|arg| self.consume(*arg));
