@@ -214,7 +214,7 @@ def parse(argv: list | None = None):
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=None, help="first seed; by default taken from the clock")
     parser.add_argument("--programs", type=int, default=0, help="stop after so many")
-    parser.add_argument("--modes", default="rota", help='"all", "rota" (six per program), or names separated by spaces')
+    parser.add_argument("--modes", default="rota", help='"all", "rota" (two per program), or names separated by spaces')
     parser.add_argument("--timeout", type=float, default=30, help="seconds for one mode of one program")
     parser.add_argument("--max-findings", type=int, default=20)
     parser.add_argument("--minimise", type=float, default=60, help="seconds per sort of finding; 0: leave as they are")

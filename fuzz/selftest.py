@@ -32,7 +32,7 @@ def hunt_defect(name: str, seconds: float, jobs: int, seed: int) -> tuple:
             "--seed",
             str(seed),
             "--modes",
-            "all",
+            "rota",
             "--max-findings",
             "1",
             "--minimise",

@@ -2,6 +2,7 @@
 
 from .values import Table
 
+SHAPES = Table({"kernel": 50, "small": 30, "large": 20})
 STATEMENTS = Table(
     {
         "assign": 26,
