@@ -23,6 +23,19 @@ from .worker import MARK_SIZE, Mark
 ROOT = pathlib.Path(__file__).parent.parent
 
 
+PER_HOUR = 100_000
+# What a run must hold for "no difference" to say something: (counter, in words, least share of the programs).
+QUOTAS = (
+    ("guard_exit", "leave by a guard", 0.3),
+    ("tier_change", "change tier inside a loop", 0.2),
+    ("raised", "raise", 0.1),
+)
+
+
+def verdict(value: float, least: float, wanted) -> str:
+    return f" ({'quota' if value >= least else 'MISSES its quota'}: {wanted})"
+
+
 class Worker:
     """One worker process and the mark it leaves."""
 
@@ -94,12 +107,17 @@ class Books:
 
     def take(self, message: dict) -> None:
         if "finding" in message:
-            self.findings.append(message["finding"])
+            self.find(message["finding"])
             return
         self.counts.update(message["counts"])
         self.constructs.update(message["constructs"])
         self.reasons.update(message["reasons"])
         self.texts.update(message["texts"])
+
+    def find(self, finding: dict) -> None:
+        # At once: whoever watches a long run wants to see it before the end.
+        print(f"\nseed {finding['seed']}: {finding['detail']}", file=sys.stderr, flush=True)
+        self.findings.append(finding)
 
     def n_run(self) -> int:
         return self.counts["same"] + self.counts["different"]
@@ -116,12 +134,11 @@ class Books:
         return f"{100 * self.counts[name] / max(self.n_run(), 1):.1f} %"
 
     def summary(self) -> str:
+        per_hour = len(self.texts) / max(time.monotonic() - self.began, 1e-9) * 3600
         rows = [
-            ("distinct programs", len(self.texts)),
+            ("distinct programs", f"{len(self.texts)}, {per_hour:.0f} in an hour{verdict(per_hour, PER_HOUR, PER_HOUR)}"),
+            *((name, self.share(key) + verdict(self.counts[key] / max(self.n_run(), 1), least, f"{least:.0%}")) for key, name, least in QUOTAS),
             ("mode runs", self.counts["mode_runs"]),
-            ("leave by a guard", self.share("guard_exit")),
-            ("change tier inside a loop", self.share("tier_change")),
-            ("raise", self.share("raised")),
             ("unsupported", self.counts["unsupported"]),
             ("too slow in CPython", self.counts["slow"]),
             ("findings", len(self.findings)),
@@ -186,7 +203,7 @@ def restart(w: Worker, kind: str, selector, books: Books) -> None:
         # Not the compiled code's doing: going on would only repeat it.
         raise SystemExit(f"a worker failed outside compiled code (seed {seed}, status {status}):\n{w.last_words()}")
     detail = f"{kind} (status {status}) in mode {mode}\n{w.last_words()}"
-    books.findings.append(
+    books.find(
         {"seed": seed, "kind": kind, "mode": mode, "what": kind, "detail": detail, "text": generate(seed).text}
     )
     w.begin(seed + w.options.jobs)
