@@ -83,8 +83,9 @@ unsafe extern "C" fn new_array<H: Python>(
     extents: *const i64,
     out: *mut u64,
 ) -> i64 {
-    // SAFETY: `extents` points to `rank` words and `out` to room for two in the context's scratch.
+    // SAFETY: compiled code passes the context of the entry under way.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: `extents` points to `rank` words in the context's scratch.
     let extents = unsafe { std::slice::from_raw_parts(extents, rank as usize) };
     let fill = match fill {
         0 => ArrayFill::Uninitialised,
@@ -101,7 +102,7 @@ unsafe extern "C" fn new_array<H: Python>(
             let mut words = Vec::new();
             host.push_array_words(&array, &mut words);
             activation.made.push(array.a);
-            // SAFETY: as above.
+            // SAFETY: `out` points to room for two words in the context's scratch.
             unsafe {
                 *out = array.a;
                 *out.add(1) = words[0];
@@ -118,8 +119,9 @@ unsafe extern "C" fn new_array<H: Python>(
 }
 
 unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i64 {
-    // SAFETY: the activation is that of the entry under way; the engine outlives every entry.
+    // SAFETY: the activation is that of the entry under way.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
     activation.conditions = activation.conditions.and(float_env::take());
     let finished = engine.finish_call(host, activation, ctx, status as u64);
@@ -128,9 +130,12 @@ unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i
 }
 
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
-    // SAFETY: as above; the poll word is reset before the host is asked, so that no request is lost.
+    // SAFETY: the activation is that of the entry under way.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
+    // SAFETY: the context is alive while code runs on it. The word is reset before the host is asked, so that no request
+    // is lost.
     let poll_word = unsafe { &(*ctx).poll };
     poll_word.store(0, std::sync::atomic::Ordering::Release);
     if activation.polls_left > 0 {

@@ -236,8 +236,8 @@ impl<H: Python> Unit<H> {
         })
     }
 
-    /// The function's name.
-    pub fn name(&self) -> &str {
+    /// The function's name, as Python qualifies it.
+    pub fn qualname(&self) -> &str {
         &self.code.generic().qualname
     }
 
@@ -339,7 +339,7 @@ impl<H: Python> Unit<H> {
                 let unit =
                     version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
                 let line = unit.code.generic().spans[frame.pc.0 as usize].line;
-                let function = unit.name().to_owned();
+                let function = unit.qualname().to_owned();
                 match counts
                     .iter_mut()
                     .find(|c| c.function == function && c.line == line && c.reason == snapshot.reason)

@@ -11,9 +11,7 @@ use flashpoint_ir::analysis::{Cfg, DomTree, LoopForest};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{
-    Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut, visit_operands,
-};
+use crate::edit::{Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut};
 use crate::pipeline::PassContext;
 
 /// Gives every loop a preheader.
@@ -67,7 +65,7 @@ pub fn licm(func: &mut TypedFunction, _: &mut PassContext) -> bool {
                 let mut is_invariant = is_total(func, &defs, &data.kind)
                     || (planted(Defect::LicmMovesLoads) && matches!(data.kind, InstKind::Load { .. }));
                 if is_invariant {
-                    visit_operands(&data.kind, &mut |v| {
+                    data.kind.for_each_operand(&mut |v| {
                         is_invariant &= homes[v.index()].is_some_and(|home| !info.contains(home));
                     });
                 }

@@ -29,7 +29,7 @@ use crate::bounds::{Bounds, Strip, merge};
 use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
-    terminate, terminator, terminator_mut, visit_snapshot, visit_uses,
+    terminate, terminator, terminator_mut, visit_uses,
 };
 use crate::licm::{is_total, normalize_loops};
 use crate::pipeline::PassContext;
@@ -129,7 +129,7 @@ fn poll_at_header(func: &TypedFunction, info: &Loop) -> Option<(SnapshotId, Vec<
     }
     let values_of = |exit: SnapshotId| {
         let mut values = Vec::new();
-        visit_snapshot(&func.snapshots[exit.index()], &mut |v| values.push(v));
+        func.snapshots[exit.index()].for_each_value(&mut |v| values.push(v));
         values
     };
     let (first, _) = *polls.first()?;

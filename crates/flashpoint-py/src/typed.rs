@@ -7,7 +7,7 @@
 mod assume;
 mod float_errors;
 mod known;
-mod words;
+pub mod words;
 mod world;
 
 use std::sync::{Arc, OnceLock};
