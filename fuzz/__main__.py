@@ -43,12 +43,13 @@ class Worker:
         self.options, self.number, self.folder = options, number, folder
         self.mark_path = os.path.join(folder, f"mark{number}")
         self.log_path = os.path.join(folder, f"stderr{number}")
+        self.cpu_before = 0.0
         self.begin(start)
 
     def begin(self, start: int) -> None:
         pathlib.Path(self.mark_path).write_bytes(b"\0" * MARK_SIZE)
         self.mark = Mark(self.mark_path)
-        self.seen_tick, self.seen_at = -1, time.monotonic()
+        self.seen_tick, self.seen_at = -1, (0.0, time.monotonic())
         self.pending = b""
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -82,18 +83,34 @@ class Worker:
         if self.process.poll() is not None:
             return "crash"
         _, tick, _ = self.mark.read()
-        now = time.monotonic()
+        cpu, now = cpu_seconds(self.process.pid), time.monotonic()
         if tick != self.seen_tick:
-            self.seen_tick, self.seen_at = tick, now
-        return "hang" if now - self.seen_at > limit_s else ""
+            self.seen_tick, self.seen_at = tick, (cpu, now)
+        # A worker that others keep from running does not hang; one that waits for ever uses no processor.
+        busy, waited = cpu - self.seen_at[0], now - self.seen_at[1]
+        return "hang" if busy > limit_s or waited > 20 * limit_s else ""
+
+    def cpu_spent(self) -> float:
+        """By this worker and those before it."""
+        return self.cpu_before + cpu_seconds(self.process.pid)
 
     def end(self) -> None:
+        self.cpu_before = self.cpu_spent()
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
 
     def last_words(self) -> str:
         return pathlib.Path(self.log_path).read_text(errors="replace")[-1500:]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used; 0 where the system does not tell."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Books:
@@ -161,7 +178,7 @@ class Books:
 
 def hunt(options, books: Books) -> None:
     """Runs workers until the time is over or enough was found."""
-    deadline = time.monotonic() + options.seconds
+    began = time.monotonic()
     show_at = time.monotonic() + 2
     tty = sys.stderr.isatty()
     with tempfile.TemporaryDirectory(prefix="flashpoint-fuzz-") as folder:
@@ -170,7 +187,10 @@ def hunt(options, books: Books) -> None:
         for w in workers:
             selector.register(w.process.stdout, selectors.EVENT_READ, w)
         try:
-            while time.monotonic() < deadline and len(books.findings) < options.max_findings:
+            while len(books.findings) < options.max_findings:
+                spent = sum(w.cpu_spent() for w in workers) if options.cpu else time.monotonic() - began
+                if spent >= options.seconds:
+                    break
                 if options.programs and len(books.texts) + books.counts["unsupported"] >= options.programs:
                     break
                 for key, _ in selector.select(timeout=0.25):
@@ -228,6 +248,7 @@ def report_findings(options, books: Books) -> None:
 def parse(argv: list | None = None):
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--cpu", action="store_true", help="count the workers' processor time as the seconds")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=None, help="first seed; by default taken from the clock")
     parser.add_argument("--programs", type=int, default=0, help="stop after so many")

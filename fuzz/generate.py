@@ -9,9 +9,9 @@ A program is one module text. It defines helpers, module globals `G0…`, the fu
 so that a reproducer is the text alone. Start at [`generate`].
 
 Promises: the text compiles; every program terminates (loops are counted, recursion has a depth,
-see also `expressions`); most raise nothing. A program has one of three shapes: "large" and "small"
-ones are written by `compound`, `statements` and `expressions` (`weights` holds their mix), "kernel"s
-by `kernels`.
+see also `expressions`); most raise nothing. A program has one of four shapes: "large" and "small"
+ones are written by `compound`, `statements` and `expressions` (`weights` holds their mix), a "kernel"
+by `kernels`, "scalars" by `scalars`.
 """
 
 from collections import Counter
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from .compound import Body
 from .kernels import Kernel
+from .scalars import Scalars
 from .values import CODES, Arr, Rng, Tup, argument, array_value, int_value, other_argument
 from .weights import PARAMETERS, SHAPES
 
@@ -35,7 +36,12 @@ def generate(seed: int) -> Program:
     rng, cover = Rng(seed), Counter()
     shape = rng.draw(SHAPES)
     cover["shape." + shape] += 1
-    writer = Kernel(rng, cover) if shape == "kernel" else _Module(rng, cover, shape == "small")
+    if shape == "kernel":
+        writer = Kernel(rng, cover)
+    elif shape == "scalars":
+        writer = Scalars(rng, cover)
+    else:
+        writer = _Module(rng, cover, shape == "small")
     return Program(seed, writer.text(), dict(cover), shape)
 
 

@@ -11,11 +11,11 @@ from collections import Counter
 
 from .values import FLOAT_EDGES, NP_NAMES, Rng, Table
 
-CODES = Table({"i8": 14, "f8": 12, "f4": 3, "i4": 4, "u1": 2, "i1": 2, "i2": 1, "u4": 2, "u8": 1.5, "?": 0.7, "c16": 0.7})
+CODES = Table({"i8": 14, "f8": 12, "f4": 3, "i4": 4, "u1": 2.5, "i1": 2.5, "i2": 1.5, "u4": 3, "u8": 2, "u2": 1, "?": 0.7, "c16": 0.7})
 LENGTHS = Table({0: 1, 1: 2, 2: 2, 3: 3, 5: 4, 8: 4, 9: 4, 17: 4, 33: 3, 70: 2, 1030: 0.5, 2100: 0.25})
-EDGES = ("2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1", "2**31", "-1", "0")
+EDGES = ("2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1", "2**31", "2**32", "-1", "0", "127", "128", "255", "256", "32768", "65536")
 NESTS = Table(
-    {"one": 34, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 4, "escape": 3}
+    {"one": 34, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 5, "escape": 5}
 )
 STATEMENTS = Table(
     {
@@ -52,8 +52,6 @@ class Kernel:
     # -- the program ------------------------------------------------------------------------------
     def text(self) -> str:
         rng = self.rng
-        if rng.chance(0.2):
-            return self.scalar_text()
         self.cover["kernel"] += 1
         for name in "abc"[: rng.pick((1, 2, 2, 3))]:
             self.arrays[name] = (1 if rng.chance(0.75) else 2, rng.draw(CODES))
@@ -87,46 +85,6 @@ class Kernel:
         steps = self.steps()
         return "\n".join(
             [*head, "", "", "@njit", f"def f({', '.join(parameters)}):", *self.lines]
-            + ["", "", "STEPS = [", *(f"    {step!r}," for step in steps), "]", ""]
-        )
-
-    def scalar_text(self) -> str:
-        """No loop: arithmetic on parameters, called often with the values at which something ends."""
-        rng = self.rng
-        self.cover["kernel.scalars"] += 1
-        self.global_name = ""
-        self.scalars = {"s": "int", "t": "int", "u": "float", "v": "float"}
-        if rng.chance(0.1):
-            self.emit("t %= 70")
-        results = []
-        for i in range(rng.pick((1, 2, 3))):
-            kind = rng.pick(("int", "int", "float", "bool", "pair"))
-            x, y = (rng.pick(("s", "t")) for _ in range(2))
-            value = {
-                "int": self.int(2),
-                "float": self.float(2),
-                "bool": self.condition(),
-                "pair": rng.pick(
-                    (f"{x} // {y}", f"{x} % {y}", f"{x} / {y}", f"{x} < u", f"u >= {x}", f"{x} == v", f"abs({x})", f"-{x}", f"{x} << {y}",
-                     f"{x} >> {y}", f"{x} ** 3", f"int(u) - {x}", f"int(v)", f"{x} * u", f"round(u)", f"min({x}, u)", f"max(u, v)",
-                     f"u // v", f"u % v", f"u ** v", f"divmod({x}, {y})", f"{x} - (-9223372036854775808)", f"min(u, v)", f"{x} // -1",
-                     f"{x} % 8", f"{x} // 16", f"u % -2.0", f"{x} - 9223372036854775807", f"{x} * -1", f"{x} + {y} + {x}")
-                ),
-            }[kind]  # fmt: skip
-            self.emit(f"r{i} = {value}")
-            results.append(f"r{i}")
-            self.scalars[f"r{i}"] = "int" if kind == "int" else "float" if kind == "float" else "other"
-        self.emit(f"return {results[0]}" if len(results) == 1 else f"return ({', '.join(results)})")
-        steps = []
-        for _ in range(rng.between(5, 10)):
-            values = [scalar(rng, "int"), scalar(rng, "int"), scalar(rng, "float"), scalar(rng, "float")]
-            if rng.chance(0.15):
-                values[0:2] = "-2**63", "-1"
-            if rng.chance(0.2):
-                values[2] = rng.pick((f"float({values[0]})", f"{values[0]} * 1.0", f"{values[0]} + 0.5"))
-            steps.append(("call", "f", f"[{', '.join(values)}]", "{}"))
-        return "\n".join(
-            ["import math", "", "import numpy as np", "", "", "@njit", "def f(s, t, u, v):", *self.lines]
             + ["", "", "STEPS = [", *(f"    {step!r}," for step in steps), "]", ""]
         )
 
@@ -473,12 +431,14 @@ class Kernel:
         choice = rng.below(10)
         if choice < 5:
             other = rng.pick(same)
-            return f"{self.element(name)} {rng.pick(('+', '-', '*', '+', '//', '%', '&', '>>'))} {self.element(other)}"
+            return f"{self.element(name)} {rng.pick(('+', '-', '*', '+', '//', '%', '&', '>>', '<<'))} {self.element(other)}"
         if choice < 7:
             return f"{self.element(rng.pick(same))} {rng.pick(('+', '-', '*', '//', '%', '&', '>>'))} {rng.pick(('1', '3', '2', 's' if self.scalars.get('s') == 'int' else '5'))}"
         if choice == 7:
             return f"{self.element(rng.pick(same))}"
-        return f"({self.int(2)}) % {rng.pick((7, 100, 50))}" if code != "i8" or rng.chance(0.5) else self.int(2)
+        if rng.chance(0.3):
+            return rng.pick([n for n, k in self.scalars.items() if k == "int"] or ["7"])
+        return f"({self.int(2)}) % {rng.pick((7, 100, 50, 129, 257))}" if code != "i8" or rng.chance(0.5) else self.int(2)
 
     def int(self, depth: int) -> str:
         """A Python int."""

@@ -2,7 +2,7 @@
 
 from .values import Table
 
-SHAPES = Table({"kernel": 50, "small": 30, "large": 20})
+SHAPES = Table({"kernel": 42, "scalars": 14, "small": 26, "large": 18})
 STATEMENTS = Table(
     {
         "assign": 26,

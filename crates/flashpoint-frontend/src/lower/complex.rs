@@ -47,6 +47,9 @@ impl Lowering<'_> {
                     let finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
                     self.guard(finite, Reason::MathDomain);
                 }
+                // It begins with a factor of `1+0j`, which matters to the signs of zeros.
+                let (one, zero) = (self.b.f64(1.0), self.b.f64(0.0));
+                let (re, im) = self.complex_mul(one, zero, re, im);
                 Ok(Val::complex(re, im))
             }
             _ => untyped(format!("`{}` on complex numbers", symbol(op))),
