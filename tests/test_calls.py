@@ -3,9 +3,10 @@
 import gc
 import sys
 
-import flashpoint
 import numpy as np
 import pytest
+
+import flashpoint
 
 MANY = 200  # calls after which a function's calls are cached
 
@@ -49,7 +50,18 @@ def test_the_type_of_an_argument_may_change():
 
 def test_the_layout_of_an_array_may_change():
     a = np.arange(24.0).reshape(4, 6)
-    arrays = [a, a.T, a[::2], a[:, 1:3], a[:0], a.astype(np.int32), a[0], a.astype(">f8"), a.view(np.ndarray), np.zeros(())]
+    arrays = [
+        a,
+        a.T,
+        a[::2],
+        a[:, 1:3],
+        a[:0],
+        a.astype(np.int32),
+        a[0],
+        a.astype(">f8"),
+        a.view(np.ndarray),
+        np.zeros(()),
+    ]
     read_only = a.copy()
     read_only.flags.writeable = False
     arrays.append(read_only)

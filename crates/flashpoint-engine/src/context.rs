@@ -13,7 +13,8 @@ use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::slot::Slot;
 
 use crate::float_env::Conditions;
-use crate::unit::Compiled;
+use crate::python::Python;
+use crate::unit::{Compiled, Version};
 
 /// Counts up when better code was published: running loops are to look for it.
 static SWAP_GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -144,11 +145,15 @@ pub(crate) fn swap_generation() -> u64 {
 }
 
 /// What the helpers find behind [`Context::engine`].
-pub(crate) struct Activation<H> {
+pub(crate) struct Activation<H: Python> {
     /// The host of the thread that entered.
     pub host: *mut H,
     /// The engine.
     pub engine: *const c_void,
+    /// The version that was entered, whose assumptions hold; alive as long as the activation.
+    pub version: *const Version<H>,
+    /// Polls that are to pass before the host is attached to again: it was busy the last time.
+    pub polls_to_skip: u32,
     /// The swap generation at entry.
     pub generation: u64,
     /// Polls left before the stress switch makes one leave; 0 if it is off.
@@ -159,6 +164,14 @@ pub(crate) struct Activation<H> {
     pub conditions: Conditions,
     /// Arrays made by the code: owned addresses, released when the activation ends.
     pub made: Vec<u64>,
+}
+
+impl<H: Python> Activation<H> {
+    /// Whether what the entered version takes for granted still holds, after other Python code may have run.
+    pub fn may_go_on(&self, host: &mut H) -> bool {
+        // SAFETY: whoever enters holds a reference of the version for longer than the activation lives.
+        unsafe { &*self.version }.holds(host)
+    }
 }
 
 /// How an entry ended.
@@ -189,12 +202,17 @@ pub(crate) struct EntryState {
 
 /// Enters code from outside with `words` as its parameters.
 #[inline]
-pub(crate) fn enter<H>(compiled: &Compiled, words: &[u64], state: &EntryState, activation: &mut Activation<H>) -> Left {
+pub(crate) fn enter<H: Python>(
+    compiled: &Compiled,
+    words: &[u64],
+    state: &EntryState,
+    activation: &mut Activation<H>,
+) -> Left {
     let ctx = current();
     // SAFETY: `ctx` is this thread's context, alive as long as the thread. Fields that belong to an activation are saved
     // and restored around the call. The code was made by a back end for this ABI, is kept alive by `compiled`, and reads
     // as many words as it has parameters, which the caller has laid out from the same version. Only this thread writes
-    // `inside`.
+    // `inside`. The activation's host is the caller's.
     unsafe {
         let saved = ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress);
         (*ctx).frame = state.frame;
@@ -207,6 +225,7 @@ pub(crate) fn enter<H>(compiled: &Compiled, words: &[u64], state: &EntryState, a
         let entry: unsafe extern "C" fn(*mut Context, *const u64) -> u64 = std::mem::transmute(compiled.code.entry());
         let status = entry(ctx, words.as_ptr());
         (*ctx).inside.store(depth, Ordering::Relaxed);
+        (*activation.host).attach();
         let stressed = state.stress != 0 && (*ctx).stress == 0;
         ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress) = saved;
         let mut left = Left { status, result: (*ctx).result, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };

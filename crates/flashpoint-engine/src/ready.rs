@@ -92,6 +92,8 @@ impl<H: Python> Engine<H> {
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
+            version: Arc::as_ptr(&ready.version),
+            polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: 0,
             raised: false,

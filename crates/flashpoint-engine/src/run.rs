@@ -261,6 +261,8 @@ impl<H: Python> Engine<H> {
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
+            version: Arc::as_ptr(version),
+            polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
@@ -428,11 +430,14 @@ impl<H: Python> Engine<H> {
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        // What ran in tier 0 may have changed what the code that goes on takes for granted.
+        let goes_on = activation.may_go_on(host);
         match result {
             Ok(slot)
-                if version.lowered.result.as_ref().is_some_and(|ty| {
-                    planted(Defect::CalleeResultUnchecked) || host.has_type(&slot, SlotIdx(0), ty)
-                }) =>
+                if goes_on
+                    && version.lowered.result.as_ref().is_some_and(|ty| {
+                        planted(Defect::CalleeResultUnchecked) || host.has_type(&slot, SlotIdx(0), ty)
+                    }) =>
             {
                 let mut words = Vec::with_capacity(1);
                 let ty = version.lowered.result.as_ref().expect("tested above");
@@ -602,6 +607,11 @@ struct EngineHooks<'a, H: Python> {
 
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
     type Exit = (Arc<Version<H>>, Arc<Compiled>);
+
+    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let unit = host.unit_of(callee, args.len())?;
+        Some(self.engine.call(host, &unit, args))
+    }
 
     fn on_back_edge(
         &mut self,
