@@ -16,7 +16,7 @@ FAMILIES = Table({"python": 40, "numpy": 30, "floats": 15, "complex": 15})
 PYTHON = (
     "x // y", "x % y", "x / y", "x < u", "u >= x", "x == v", "u != x", "abs(x)", "-x", "x << (y & 70)", "x >> y", "x ** 3", "x ** y if 0 <= y < 9 else y",
     "int(u) - x", "int(v)", "x * u", "round(u)", "round(v)", "min(x, u)", "max(v, x)", "max(u, v)", "min(u, v)", "u // v", "u % v",
-    "u ** v", "abs(u) ** v", "divmod(x, y)", "x - (-9223372036854775808)", "x // -1", "x % 8", "x // 16", "u % -2.0", "u // -0.5", "x - 9223372036854775807",
+    "u ** v", "v ** u", "u ** 0.5", "v ** -1.5", "abs(u) ** v", "divmod(x, y)", "x - (-9223372036854775808)", "x // -1", "x % 8", "x // 16", "u % -2.0", "u // -0.5", "x - 9223372036854775807",
     "x * -1", "x + y + x", "x * y", "x - y", "y - x", "x & y", "x | -y", "x ^ ~y", "x if x > y else y", "(x, u) == (y, v)", "x < y <= 7", "not x",
     "u < v", "u >= v", "u == v", "float(x)", "math.floor(u)", "math.sqrt(u)", "int(x / 3)", "u + x", "x // 3 + x % 3", "(-x) % 7", "x * x - y",
     "x * y * x", "(x - y) * (y - x)", "(y - x) - (x - y)", "bool(x) + y", "True if x == u else y", "u * v - u", "math.copysign(u, v)", "max(x, y, 3)", "min(u, v, 0.0)",
@@ -51,7 +51,7 @@ class Scalars:
         templates = {"python": PYTHON, "numpy": NUMPY, "floats": FLOATS, "complex": COMPLEX}[family]
         values = getattr(self, family)
         lines = []
-        for i in range(rng.pick((1, 2, 3, 4))):
+        for i in range(rng.pick((1, 3, 4, 5, 6))):
             value = rng.pick(templates)
             if rng.chance(0.1):
                 value = f"{value} if {rng.pick(('u < v', 'x == y', 'u > 0.0', 'v != v'))} else {rng.pick(templates)}"

@@ -2,7 +2,7 @@
 
 from .values import Table
 
-SHAPES = Table({"kernel": 42, "scalars": 14, "small": 26, "large": 18})
+SHAPES = Table({"kernel": 42, "scalars": 20, "small": 24, "large": 14})
 STATEMENTS = Table(
     {
         "assign": 26,
