@@ -406,7 +406,7 @@ impl Lowering<'_> {
             return Ok(Flow::Done);
         }
         let types: Vec<SlotType> = args.iter().map(|arg| arg.ty.clone()).collect();
-        let callee = match self.world.callee(object, &types, self.function(), self.pc) {
+        let callee = match self.world.callee(object, &types, self.function(), self.pc, self.result.as_ref()) {
             CallTarget::Unit(callee) => callee,
             CallTarget::Unknown => return Err(Stop::Leave(Reason::CalleeResult)),
             CallTarget::Untyped => return untyped("a call of this function"),
