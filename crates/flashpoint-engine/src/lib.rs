@@ -19,6 +19,7 @@ mod float_env;
 mod helpers;
 pub mod ready;
 pub mod run;
+mod steps;
 
 pub mod compile;
 pub mod events;

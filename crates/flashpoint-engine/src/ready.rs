@@ -67,6 +67,10 @@ impl<H: Python> Engine<H> {
         if !version.lowered.float_ops.is_empty() {
             return None;
         }
+        // A step may need the slots of the call, which this way does not make.
+        if !version.lowered.steps.is_empty() {
+            return None;
+        }
         let compiled = version.cell.best()?;
         let nests = !version.tables.callees.is_empty();
         Some(Ready { unit: unit.clone(), version, compiled, policy, nests })
@@ -93,6 +97,7 @@ impl<H: Python> Engine<H> {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
+            entry: &[],
             polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: 0,

@@ -90,6 +90,8 @@ pub struct ExitCount {
 
 /// One typed version of a unit.
 pub struct Version<H: Python> {
+    /// Number in the process.
+    pub number: u64,
     /// The unit it is a version of.
     pub unit: Weak<Unit<H>>,
     /// Where it is entered.

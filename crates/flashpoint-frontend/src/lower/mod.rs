@@ -32,6 +32,7 @@ mod control;
 mod math;
 mod numpy;
 mod numpy_make;
+mod step;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::typed::{Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value};
+
+pub use step::{STEP_BITS, Step};
 
 use state::{FrameVals, Key, State, Val};
 use types::{Owner, SlotType};
@@ -58,6 +61,8 @@ const MAX_OPS: usize = 40_000;
 pub struct Request {
     /// Symbol name of the result, unique in the process.
     pub name: String,
+    /// Number of the version, unique in the process: by it [`Lowered::steps`] are found.
+    pub version: u64,
     /// The function.
     pub function: Arc<GenericFunction>,
     /// Where to enter: operation 0, or a loop header for on-stack replacement.
@@ -83,6 +88,8 @@ pub struct Lowered {
     pub links: Vec<UnitRef>,
     /// Operations without typed form, in the order met.
     pub untyped: Vec<Untyped>,
+    /// Operations that the code has tier 0 run, by number.
+    pub steps: Vec<Step>,
     /// NumPy's float arithmetic inside loops, each kind once. It carries no guards: whoever enters the code reads the
     /// sticky flags of the floating-point unit afterwards, and gives NumPy's warnings for these.
     pub float_ops: Vec<FloatOp>,
@@ -221,6 +228,8 @@ struct Lowering<'a> {
     links: Vec<UnitRef>,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
+    version: u64,
+    steps: Vec<Step>,
     float_ops: Vec<FloatOp>,
 
     blocks: HashMap<Key, Block>,
@@ -252,6 +261,8 @@ impl<'a> Lowering<'a> {
             links: Vec::new(),
             result: request.promised.clone(),
             untyped: Vec::new(),
+            version: request.version,
+            steps: Vec::new(),
             float_ops: Vec::new(),
             blocks: HashMap::new(),
             n_versions: HashMap::new(),
@@ -295,6 +306,7 @@ impl<'a> Lowering<'a> {
             result,
             links: self.links,
             untyped: self.untyped,
+            steps: self.steps,
             float_ops: self.float_ops,
         }
     }
@@ -362,6 +374,10 @@ impl<'a> Lowering<'a> {
             let op = &generic.ops[self.pc.0 as usize];
             let flow =
                 if self.feedback().give_up { Err(Stop::Leave(Reason::TooManyDeopts)) } else { self.lower_op(op) };
+            let flow = match flow {
+                Err(Stop::Untyped(what)) => self.step(what),
+                flow => flow,
+            };
             match flow {
                 Ok(Flow::Next) => self.pc = Pc(self.pc.0 + 1),
                 Ok(Flow::Done) => return,
@@ -385,8 +401,7 @@ impl<'a> Lowering<'a> {
         let reason = match stop {
             Stop::Untyped(_) if self.info().leads_to_raise[self.pc.idx()] => Reason::Raise,
             Stop::Untyped(what) => {
-                let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
-                self.note_untyped(what, reason);
+                self.note_missing(what);
                 Reason::Untyped
             }
             Stop::Leave(reason) => {
@@ -455,6 +470,12 @@ impl<'a> Lowering<'a> {
             }
             other => other.reads().iter().any(is_object),
         }
+    }
+
+    /// Notes that the operation has no typed form.
+    fn note_missing(&mut self, what: String) {
+        let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
+        self.note_untyped(what, reason);
     }
 
     fn note_untyped(&mut self, what: String, reason: Reason) {

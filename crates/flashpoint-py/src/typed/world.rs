@@ -7,7 +7,8 @@ use flashpoint_engine::tier0::profile::Kinds;
 use flashpoint_engine::unit::{CodeCell, Tables, Version};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::world::{CallTarget, Callee, Feedback, Known, KnownKind, World};
+use flashpoint_frontend::lower::world::{CallTarget, Callee, Feedback, Known, KnownKind, Seen, World};
+use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::typed::UnitRef;
@@ -209,6 +210,25 @@ impl World for CPythonWorld<'_> {
         }
     }
 
+    fn seen(&self, function: u32, pc: Pc) -> Seen {
+        let unit = self.unit_of(function);
+        let profile = unit.code.profile();
+        Seen::One(match profile.kinds(pc) {
+            Kinds::NOTHING => return Seen::Nothing,
+            Kinds::INT => SlotType::Int,
+            Kinds::FLOAT => SlotType::Float,
+            Kinds::COMPLEX => SlotType::Complex,
+            Kinds::BOOL => SlotType::Bool,
+            Kinds::NONE => SlotType::None,
+            kinds if kinds == Kinds::WIDE || kinds == Kinds::WIDE | Kinds::INT => SlotType::Int128,
+            Kinds::NUMPY => match profile.dtype(pc) {
+                Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
+                _ => return Seen::Other,
+            },
+            _ => return Seen::Other,
+        })
+    }
+
     fn callee(
         &mut self,
         object: u32,
@@ -227,8 +247,11 @@ impl World for CPythonWorld<'_> {
         }
         let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
         if Arc::ptr_eq(&target, self.unit) && self.request.entry == Pc(0) && entry_types().eq(args.iter()) {
-            let nothing_seen = self.unit_of(function).code.profile().kinds(pc) == Kinds::NOTHING;
-            let result = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
+            let result = match self.seen(function, pc) {
+                Seen::Nothing => promised.cloned(),
+                Seen::One(ty) => (ty.machine_types().len() <= 1).then_some(ty),
+                Seen::Other => None,
+            };
             let Some(result) = result else { return CallTarget::Unknown };
             let unit = self.link(&self.cell.clone());
             return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
@@ -272,20 +295,6 @@ impl CPythonWorld<'_> {
             }
         };
         UnitRef(at as u32)
-    }
-
-    /// The one type that an operation has given in tier 0, if it travels in a register.
-    fn seen_result(&self, function: u32, pc: Pc) -> Option<SlotType> {
-        let unit = self.unit_of(function);
-        let profile = unit.code.profile();
-        Some(match profile.kinds(pc) {
-            Kinds::INT => SlotType::Int,
-            Kinds::FLOAT => SlotType::Float,
-            Kinds::BOOL => SlotType::Bool,
-            Kinds::NONE => SlotType::None,
-            Kinds::NUMPY => SlotType::Numpy(profile.dtype(pc)?),
-            _ => return None,
-        })
     }
 
     /// Default values by parameter slot.
