@@ -162,6 +162,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
+    activation.warm();
     let swap = swap_generation() != activation.generation;
     if activation.polls_to_skip > 0 && !swap {
         activation.polls_to_skip -= 1;
