@@ -197,3 +197,28 @@ def g(x, n, m):
     exits = power.counters()["deopts"]
     assert g(3, 45, 50) == wanted
     assert power.counters()["deopts"] == exits, "the caller calls the version that does not overflow"
+
+
+def test_recursion_is_compiled_on_the_promise_of_the_first_return():
+    @flashpoint.njit(tier=1)
+    def fib(n):
+        if n < 2:
+            return n
+        return fib(n - 1) + fib(n - 2)
+
+    assert fib(15) == 610
+    counters = fib.counters()
+    assert counters["deopts"] == 0, counters
+    assert counters["compiles"] == 1, counters
+
+
+def test_a_broken_promise_of_recursion_costs_no_answer():
+    @flashpoint.njit(tier=1)
+    def halves(n):
+        if n == 0:
+            return 0
+        return halves(n - 1) + 0.5
+
+    for _ in range(3):
+        assert [halves(n) for n in range(5)] == [0, 0.5, 1.0, 1.5, 2.0]
+        assert type(halves(0)) is int

@@ -245,6 +245,26 @@ fn lib_funcs() -> Vec<(LibFunc, usize)> {
     }
 }
 
+/// A function of one number of the platform's mathematics library, for hosts that call it themselves.
+pub fn unary_lib_func(func: LibFunc) -> Option<fn(f64) -> f64> {
+    use libc_math as m;
+    macro_rules! choose {
+        ($($variant:ident => $function:path),* $(,)?) => {
+            match func {
+                // SAFETY: these functions take any number.
+                $(LibFunc::$variant => Some(|x| unsafe { $function(x) }),)*
+                _ => None,
+            }
+        };
+    }
+    choose! {
+        Sin => m::sin, Cos => m::cos, Tan => m::tan, Asin => m::asin, Acos => m::acos, Atan => m::atan,
+        Sinh => m::sinh, Cosh => m::cosh, Tanh => m::tanh, Asinh => m::asinh, Acosh => m::acosh, Atanh => m::atanh,
+        Exp => m::exp, Expm1 => m::expm1, Log => m::log, Log2 => m::log2, Log10 => m::log10, Log1p => m::log1p,
+        Erf => m::erf, Erfc => m::erfc,
+    }
+}
+
 /// Declarations of the C mathematics library.
 mod libc_math {
     macro_rules! declare {

@@ -28,3 +28,4 @@ mod queue;
 pub mod threads;
 
 pub use context::{announce_better_code, request_poll};
+pub use helpers::unary_lib_func;

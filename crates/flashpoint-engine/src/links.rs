@@ -67,7 +67,8 @@ pub struct Caller<'a, H: Python> {
 }
 
 impl<H: Python> Engine<H> {
-    /// How `caller` may call `target` with such arguments. `seen` is the type of result that the call has given so far.
+    /// How `caller` may call `target` with such arguments. `seen` is the type of result that the call has given so far, or that
+    /// the function being lowered promises, for calls of itself.
     pub fn callee(
         &self,
         host: &mut H,

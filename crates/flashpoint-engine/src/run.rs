@@ -621,6 +621,11 @@ struct EngineHooks<'a, H: Python> {
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
     type Exit = (Arc<Version<H>>, Arc<Compiled>);
 
+    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let unit = host.unit_of(callee, args.len())?;
+        Some(self.engine.call(host, &unit, args))
+    }
+
     fn on_back_edge(
         &mut self,
         host: &mut H,

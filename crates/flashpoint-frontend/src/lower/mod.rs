@@ -41,7 +41,7 @@ use flashpoint_ir::generic::*;
 use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
-use flashpoint_ir::typed::{Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value};
+use flashpoint_ir::typed::{Block, IntCC, Licences, SnapshotId, TypedFunction, Value};
 
 use state::{FrameVals, Key, State, Val};
 use types::{Owner, SlotType};
@@ -78,8 +78,6 @@ pub struct Lowered {
     pub params: Vec<EntryParam>,
     /// What a register result stands for; `None` if no return travels in a register.
     pub result: Option<SlotType>,
-    /// Units called, by their number in the link table.
-    pub links: Vec<UnitRef>,
     /// Operations without typed form, in the order met.
     pub untyped: Vec<Untyped>,
     /// NumPy's float arithmetic inside loops, each kind once. It carries no guards: whoever enters the code reads the
@@ -217,7 +215,6 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
-    links: Vec<UnitRef>,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
     float_ops: Vec<FloatOp>,
@@ -248,7 +245,6 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
-            links: Vec::new(),
             result: request.promised.clone(),
             untyped: Vec::new(),
             float_ops: Vec::new(),
@@ -288,14 +284,7 @@ impl<'a> Lowering<'a> {
     fn finish(mut self) -> Lowered {
         self.b.func.result = self.result.as_ref().and_then(|ty| ty.machine_types().first().copied());
         let result = self.result.clone();
-        Lowered {
-            func: self.b.func,
-            params: self.params,
-            result,
-            links: self.links,
-            untyped: self.untyped,
-            float_ops: self.float_ops,
-        }
+        Lowered { func: self.b.func, params: self.params, result, untyped: self.untyped, float_ops: self.float_ops }
     }
 
     /// The content of a parameter, added to the entry block if it is new.

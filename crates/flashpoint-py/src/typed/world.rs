@@ -211,10 +211,18 @@ impl World for CPythonWorld<'_> {
         }
     }
 
-    fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget {
+    fn callee(
+        &mut self,
+        object: u32,
+        args: &[SlotType],
+        function: u32,
+        pc: Pc,
+        promised: Option<&SlotType>,
+    ) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
-        let seen = self.seen_result(function, pc);
+        let nothing_seen = self.unit_of(function).code.profile().kinds(pc) == Kinds::NOTHING;
+        let seen = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
         let caller = Caller { unit: self.unit, request: self.request, cell: self.cell };
         self.engine.callee(self.host, &mut self.links, &caller, &target, args, seen)
     }
