@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::typed::{Helper, LibFunc};
 
@@ -221,7 +222,7 @@ extern "C" fn int_pow(_: *mut Context, base: i64, exponent: i64) -> Pair {
                 base = base.wrapping_mul(base);
                 exponent >>= 1;
             }
-            Pair { value, overflow: i64::from(!small) }
+            Pair { value, overflow: i64::from(!small && !planted(Defect::PowerOverflow)) }
         }
     }
 }
