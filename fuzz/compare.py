@@ -15,7 +15,6 @@ import functools
 import linecache
 import math
 import os
-import re
 import signal
 import sys
 import threading
@@ -25,11 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 REFERENCE_LIMIT_S = 1.0  # the minimiser lowers it: it makes endless loops
-
-
-def without_operation(message):
-    """A float warning without the operation it names: inside loops that is not always told (docs/differences.md)."""
-    return re.sub(r"(encountered in scalar) \w+", r"\1 operation", message)
 
 
 # CPython before 3.12, once warm, fuses a store with the load after it, and then blames an unbound
@@ -213,7 +207,7 @@ class Loaded:
             except BaseException as e:
                 error = self.error_image(e)
         warned = frozenset(
-            (w.category.__name__, without_operation(str(w.message)), w.filename == self.filename) for w in caught
+            (w.category.__name__, str(w.message), w.filename == self.filename) for w in caught
         )
         kept = {n: image(v, ()) for n, v in space.items() if n[0] == "G"}
         return Outcome(value, error, warned, tuple(image(x, ()) for x in inputs), kept)

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, Weak};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::slot::Slot;
 
-use crate::float_env::Conditions;
 use crate::unit::Compiled;
 
 /// Counts up when better code was published: running loops are to look for it.
@@ -135,8 +134,6 @@ pub(crate) struct Activation<H> {
     pub polls_left: u32,
     /// Whether a helper left an exception pending for the exit that follows.
     pub raised: bool,
-    /// Float conditions met before a helper left the code for a while.
-    pub conditions: Conditions,
     /// Arrays made by the code: owned addresses, released when the activation ends.
     pub made: Vec<u64>,
 }

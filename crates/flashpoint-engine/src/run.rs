@@ -22,10 +22,9 @@ use crate::compile::{Compiler, Job};
 use crate::context::{self, Activation, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
-use crate::float_env::{self, Conditions};
 use crate::host::{HostResult, Raised};
 use crate::policy::Policy;
-use crate::python::{FloatErrors, Python};
+use crate::python::Python;
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
@@ -262,13 +261,8 @@ impl<H: Python> Engine<H> {
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
-            conditions: Conditions::default(),
             made: Vec::new(),
         };
-        let watches = !version.lowered.float_ops.is_empty() && host.float_errors() == FloatErrors::Warn;
-        if watches {
-            float_env::take();
-        }
         if osr_every > 0 {
             context::request_poll();
         }
@@ -284,18 +278,8 @@ impl<H: Python> Engine<H> {
             calls_left,
             self.policy.deopt_every(),
         );
-        let mut warned = Ok(());
-        if watches {
-            let conditions = activation.conditions.and(float_env::take());
-            if conditions.any() {
-                warned = self.warn_floats(host, unit, version, conditions);
-            }
-        }
         WORDS.set(words);
-        let ran = if warned.is_err() {
-            host.release(left.result_slot);
-            Err(Raised)
-        } else if left.status == STATUS_OK {
+        let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
@@ -567,7 +551,7 @@ impl<H: Python> Engine<H> {
 
 /// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
 fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
-    version.lowered.float_ops.is_empty() || host.float_errors() != FloatErrors::Other
+    !version.lowered.has_numpy_floats || host.ignores_underflow()
 }
 
 /// A register result as a slot.
