@@ -367,6 +367,7 @@ impl<H: Python> Engine<H> {
                 }
                 feedback.widen = true;
             }),
+            Reason::NonFinite => unit.learn(Pc(0), |feedback| feedback.non_finite = true),
             Reason::CalleeResult => owner.learn(frame.pc, |feedback| feedback.called = true),
             Reason::Raise | Reason::Untyped => {}
             _ if count == GIVE_UP => owner.learn(frame.pc, |feedback| feedback.give_up = true),

@@ -44,6 +44,7 @@ macro_rules! pass {
 }
 
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
+use crate::float_guards::gather_float_guards;
 use crate::gvn::gvn;
 use crate::if_convert::if_convert;
 use crate::licm::{licm, normalize_loops};
@@ -61,6 +62,7 @@ pub const TIER1: &[Pass] = &[
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
     pass!(analyze_ranges, "analyze_ranges", "remove checks that intervals prove"),
     pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(gather_float_guards, "gather_float_guards", "one test for the float arithmetic of a straight line"),
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
 ];
 
@@ -101,6 +103,8 @@ pub const TIER2: &[Pass] = &[
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
     pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
     pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(gather_float_guards, "gather_float_guards", "one test for the float arithmetic of a straight line"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
 ];
 
 /// How to run a pipeline.

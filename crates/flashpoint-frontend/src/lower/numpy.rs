@@ -3,7 +3,7 @@
 //! References: NEP 50, "Promotion rules for Python scalars".
 
 use flashpoint_ir::dtype::DType;
-use flashpoint_ir::generic::{BinOp, CmpOp, UnOp};
+use flashpoint_ir::generic::{BinOp, CmpOp, Pc, UnOp};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, LibFunc, OverflowOp, Type, UnaryOp, Value};
 
@@ -302,11 +302,15 @@ impl Lowering<'_> {
 
     /// Leaves if NumPy would warn of the arithmetic: an infinite result of finite operands, or NaN of ones that are not.
     /// The condition is "finite, or exactly this": passes may test the first half alone, where a spurious failure is only
-    /// slow.
+    /// slow. A function that has not met an infinity or NaN yet does with the first half.
     fn guard_quiet(&mut self, value: Value, a: Value, b: Value) {
         let infinity = self.float_const(self.b.ty(value), f64::INFINITY);
         let magnitude = self.b.unary(UnaryOp::Fabs, value);
         let is_finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
+        if !self.world.feedback(0, Pc(0)).non_finite {
+            self.guard(is_finite, Reason::NonFinite);
+            return;
+        }
         let mut overflow = self.b.fcmp(FloatCC::Eq, magnitude, infinity);
         let mut invalid = self.b.fcmp(FloatCC::Ne, value, value);
         for operand in [a, b] {

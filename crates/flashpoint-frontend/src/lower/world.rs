@@ -144,6 +144,9 @@ pub struct Feedback {
     pub called: bool,
     /// The guards of this operation failed too often: the operation is left to tier 0.
     pub give_up: bool,
+    /// Of a function's first operation: NumPy's float arithmetic in it has given an infinity or NaN. Before that, every such
+    /// result is a reason to leave; from then on only what NumPy warns of.
+    pub non_finite: bool,
 }
 
 /// A call that is made in registers.
