@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flashpoint_ir::dtype::DType;
-use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::generic::Pc;
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::{Recipe, Snapshot};
 
@@ -43,7 +43,7 @@ impl<H: Python> Rebuilder<'_, H> {
             let mut frame = Frame::new(&unit.code);
             let mut failed = false;
             for (slot, recipe) in &state.slots {
-                match self.make(host, &unit, *slot, recipe) {
+                match self.make(host, &unit, recipe) {
                     Ok(value) => frame.slots_mut()[slot.0 as usize] = value,
                     Err(_) => {
                         failed = true;
@@ -67,10 +67,9 @@ impl<H: Python> Rebuilder<'_, H> {
         self.words.next().unwrap_or(0)
     }
 
-    /// The content that a recipe makes, for a slot of a frame of `unit`: owned.
-    pub fn make(&mut self, host: &mut H, unit: &Arc<Unit<H>>, slot: SlotIdx, recipe: &Recipe) -> HostResult<Slot> {
+    /// The content that a recipe makes for a frame of `unit`: owned.
+    pub fn make(&mut self, host: &mut H, unit: &Arc<Unit<H>>, recipe: &Recipe) -> HostResult<Slot> {
         Ok(match recipe {
-            Recipe::Keep => self.retained(host, self.entry.get(slot.0 as usize).copied()),
             Recipe::Entry(entry) => self.retained(host, self.entry.get(entry.0 as usize).copied()),
             Recipe::Unbound => Slot::UNBOUND,
             Recipe::None => Slot::NONE,
@@ -97,7 +96,7 @@ impl<H: Python> Rebuilder<'_, H> {
                 numpy_slot(*dtype, a, b)
             }
             Recipe::Tuple(items) => {
-                let items = self.all(host, unit, slot, items)?;
+                let items = self.all(host, unit, items)?;
                 let made = host.build_tuple(&items);
                 release_all(host, items);
                 made?
@@ -120,30 +119,30 @@ impl<H: Python> Rebuilder<'_, H> {
                 }
             }
             Recipe::SeqIter(seq, _) => {
-                let seq = self.make(host, unit, slot, seq)?;
+                let seq = self.make(host, unit, seq)?;
                 Slot::seq_iter(seq.a, self.word())
             }
             Recipe::Enumerate(_, inner) => {
                 let count = self.word() as i64;
-                let inner = self.make(host, unit, slot, inner)?;
+                let inner = self.make(host, unit, inner)?;
                 let made = host.make_enumerate(count, &inner);
                 host.release(inner);
                 made?
             }
             Recipe::Zip(iterators, strict) => {
-                let iterators = self.all(host, unit, slot, iterators)?;
+                let iterators = self.all(host, unit, iterators)?;
                 let made = host.make_zip(&iterators, *strict);
                 release_all(host, iterators);
                 made?
             }
             Recipe::Slice(parts) => {
-                let parts = self.all(host, unit, slot, &parts[..])?;
+                let parts = self.all(host, unit, &parts[..])?;
                 let made = host.build_slice(&parts[0], &parts[1], &parts[2]);
                 release_all(host, parts);
                 made?
             }
             Recipe::Attribute(object, name) => {
-                let object = self.make(host, unit, slot, object)?;
+                let object = self.make(host, unit, object)?;
                 let made = host.get_attr_named(&object, name);
                 host.release(object);
                 made?
@@ -156,7 +155,7 @@ impl<H: Python> Rebuilder<'_, H> {
             }
             Recipe::Result => std::mem::replace(&mut self.result_slot, Slot::UNBOUND),
             Recipe::View { owner, dtype, extents, strides, .. } => {
-                let mut owner = self.make(host, unit, slot, owner)?;
+                let mut owner = self.make(host, unit, owner)?;
                 // Of an iterator over an array, the array.
                 if owner.tag == Tag::SeqIter {
                     owner = Slot::object(owner.a);
@@ -177,10 +176,10 @@ impl<H: Python> Rebuilder<'_, H> {
         slot
     }
 
-    fn all(&mut self, host: &mut H, unit: &Arc<Unit<H>>, slot: SlotIdx, recipes: &[Recipe]) -> HostResult<Vec<Slot>> {
+    fn all(&mut self, host: &mut H, unit: &Arc<Unit<H>>, recipes: &[Recipe]) -> HostResult<Vec<Slot>> {
         let mut made = Vec::with_capacity(recipes.len());
         for recipe in recipes {
-            match self.make(host, unit, slot, recipe) {
+            match self.make(host, unit, recipe) {
                 Ok(value) => made.push(value),
                 Err(raised) => {
                     release_all(host, made);

@@ -5,6 +5,8 @@
 //! a panic inside one ends the process, since compiled frames cannot be unwound.
 #![allow(unsafe_code, reason = "compiled code passes raw pointers")]
 
+use std::time::Instant;
+
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::slot::Slot;
@@ -14,7 +16,11 @@ use crate::context::{Activation, swap_generation};
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::Python;
 use crate::run::Engine;
+use crate::threads::TICK;
 use crate::tier0::arith;
+
+/// Polls that pass without a look at signals, at most.
+const MAX_POLLS_SKIPPED: u128 = 20;
 
 /// Addresses of helpers and of libm, for hosts of type `H`.
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
@@ -46,11 +52,22 @@ extern "C" fn missing() {
     std::process::abort();
 }
 
-/// What the running activation knows.
+/// What the running activation knows, with its host attached.
 ///
 /// # Safety
 /// `ctx` is the context that compiled code was entered with, and `H` the host type it was entered for.
-unsafe fn activation<'a, H>(ctx: *mut Context) -> (&'a mut Activation<H>, &'a mut H) {
+unsafe fn activation<'a, H: Python>(ctx: *mut Context) -> (&'a mut Activation<H>, &'a mut H) {
+    // SAFETY: by this function's contract.
+    let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
+    host.attach();
+    (activation, host)
+}
+
+/// What the running activation knows. Its host may be detached.
+///
+/// # Safety
+/// As for [`activation`].
+unsafe fn activation_as_is<'a, H: Python>(ctx: *mut Context) -> (&'a mut Activation<H>, &'a mut H) {
     // SAFETY: `enter` put the address of a live activation there, whose host outlives it; compiled code runs on the same
     // thread and holds no reference to either.
     unsafe {
@@ -81,8 +98,9 @@ unsafe extern "C" fn new_array<H: Python>(
     extents: *const i64,
     out: *mut u64,
 ) -> i64 {
-    // SAFETY: `extents` points to `rank` words and `out` to room for two in the context's scratch.
+    // SAFETY: compiled code passes the context of the entry under way.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: `extents` points to `rank` words in the context's scratch.
     let extents = unsafe { std::slice::from_raw_parts(extents, rank as usize) };
     let fill = match fill {
         0 => ArrayFill::Uninitialised,
@@ -96,7 +114,7 @@ unsafe extern "C" fn new_array<H: Python>(
             let mut words = Vec::new();
             host.push_array_words(&array, &mut words);
             activation.made.push(array.a);
-            // SAFETY: as above.
+            // SAFETY: `out` points to room for two words in the context's scratch.
             unsafe {
                 *out = array.a;
                 *out.add(1) = words[0];
@@ -113,16 +131,20 @@ unsafe extern "C" fn new_array<H: Python>(
 }
 
 unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i64 {
-    // SAFETY: the activation is that of the entry under way; the engine outlives every entry.
+    // SAFETY: the activation is that of the entry under way.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
     engine.finish_call(host, activation, ctx, status as u64)
 }
 
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
-    // SAFETY: as above; the poll word is reset before the host is asked, so that no request is lost.
-    let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: the activation is that of the entry under way.
+    let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
+    // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
+    // SAFETY: the context is alive while code runs on it. The word is reset before the host is asked, so that no request
+    // is lost.
     let poll_word = unsafe { &(*ctx).poll };
     poll_word.store(0, std::sync::atomic::Ordering::Release);
     if activation.polls_left > 0 {
@@ -133,11 +155,26 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
+    let swap = swap_generation() != activation.generation;
+    if activation.polls_to_skip > 0 && !swap {
+        activation.polls_to_skip -= 1;
+        return 0;
+    }
+    let asked = Instant::now();
+    host.attach();
+    // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
+    activation.polls_to_skip = (10 * asked.elapsed().as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
     if host.poll().is_err() {
         activation.raised = true;
         return 2;
     }
-    i64::from(swap_generation() != activation.generation)
+    if swap || !activation.may_go_on(host) {
+        return 1;
+    }
+    if activation.polls_left == 0 {
+        host.detach();
+    }
+    0
 }
 
 extern "C" fn float_pow(_: *mut Context, base: f64, exponent: f64) -> f64 {

@@ -1,8 +1,8 @@
 //! Tier 0, code units, tier policy, transitions and reclamation.
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
-//! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), `exits` (from
-//! compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
+//! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), [`ready`] (calls
+//! like the last one), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
 //! without Python, for tests and Rust users.
 
 pub mod host;
@@ -16,6 +16,7 @@ pub mod unit;
 mod context;
 mod exits;
 mod helpers;
+pub mod ready;
 pub mod run;
 
 pub mod compile;

@@ -57,6 +57,16 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     /// Whether NumPy is told to ignore underflow now, as it does by default (`np.errstate`).
     fn ignores_underflow(&mut self) -> bool;
 
+    /// Whether a filter of the `warnings` module turns warnings into exceptions.
+    fn warnings_raise(&mut self) -> bool;
+
     /// How many more Python calls may be nested.
     fn calls_left(&mut self) -> i32;
+
+    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`].
+    fn detach(&mut self) {}
+
+    /// Ends what [`Python::detach`] began, if it did.
+    #[inline]
+    fn attach(&mut self) {}
 }

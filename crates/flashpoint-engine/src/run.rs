@@ -19,7 +19,7 @@ use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::ExitKind;
 
 use crate::compile::{Compiler, Job};
-use crate::context::{self, Activation, Left};
+use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::host::{HostResult, Raised};
@@ -39,7 +39,7 @@ pub struct Engine<H: Python> {
     pub policy: Policy,
     /// Back ends and the queue.
     pub compiler: Arc<Compiler>,
-    helpers: Box<[usize; HELPER_TABLE_WORDS]>,
+    pub(crate) helpers: Box<[usize; HELPER_TABLE_WORDS]>,
     /// Who made the code of each number.
     versions: Mutex<Numbers<H>>,
 }
@@ -77,7 +77,7 @@ impl<H: Python> Numbers<H> {
 }
 
 /// How running a version ended.
-enum Ran<H: Python> {
+pub(crate) enum Ran<H: Python> {
     /// The function returned this; owned.
     Returned(Slot),
     /// It goes on in tier 0: frames from the outermost in; the innermost enters as said.
@@ -110,13 +110,10 @@ impl<H: Python> Engine<H> {
         let forced = self.forced_tier(unit);
         if forced != Some(0)
             && let Some(version) = self.call_version(host, unit, args, forced)?
-            && may_compute(host, &version)
-            && let Some(compiled) = version.cell.best()
+            && let Some(compiled) = code_for(host, &version)
         {
-            match self.run_version(host, unit, &version, &compiled, args, None)? {
-                Ran::Returned(result) => return Ok(result),
-                Ran::Resume(frames, entry) => return self.resume_call(host, frames, entry),
-            }
+            let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
+            return self.go_on(host, ran);
         }
         unit.calls.fetch_add(1, Ordering::Relaxed);
         self.interpret(host, unit, args)
@@ -176,7 +173,7 @@ impl<H: Python> Engine<H> {
         let cell = CodeCell::new();
         let number = self.compiler.next_number();
         let request = Request {
-            name: format!("{}.{number}", unit.name()),
+            name: format!("{}.{number}", unit.qualname()),
             function: unit.code.generic().clone(),
             entry,
             slots: slots.clone(),
@@ -258,6 +255,8 @@ impl<H: Python> Engine<H> {
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
+            version: Arc::as_ptr(version),
+            polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
@@ -268,16 +267,13 @@ impl<H: Python> Engine<H> {
         }
         // Only loops are entered so often, and for so short, that it matters how long they ran.
         let started = frame.map(|_| Instant::now());
-        let calls_left = host.calls_left();
-        let left = context::enter(
-            compiled,
-            &words,
-            frame.unwrap_or(std::ptr::null_mut()),
-            self.helpers.as_ptr(),
-            &mut activation,
-            calls_left,
-            self.policy.deopt_every(),
-        );
+        let state = EntryState {
+            frame: frame.unwrap_or(std::ptr::null_mut()),
+            helpers: self.helpers.as_ptr(),
+            calls_left: host.calls_left(),
+            stress: self.policy.deopt_every(),
+        };
+        let left = context::enter(compiled, &words, &state, &mut activation);
         WORDS.set(words);
         let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
@@ -293,9 +289,19 @@ impl<H: Python> Engine<H> {
         ran
     }
 
+    /// Goes on where a call's code has left it: `slots` are the arguments, borrowed.
+    #[cold]
+    pub(crate) fn go_on(&self, host: &mut H, ran: Ran<H>) -> HostResult<Slot> {
+        match ran {
+            Ran::Returned(result) => Ok(result),
+            Ran::Resume(frames, entry) => self.resume_call(host, frames, entry),
+        }
+    }
+
     /// Rebuilds the frames of an exit.
     #[expect(clippy::too_many_arguments, reason = "one exit, told in full")]
-    fn leave(
+    #[cold]
+    pub(crate) fn leave(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -315,7 +321,7 @@ impl<H: Python> Engine<H> {
         let mut rebuilder =
             Rebuilder { version, unit, entry: slots, words: left.words.into_iter(), result_slot: left.result_slot };
         let ran = match &snapshot.exit {
-            ExitKind::Return(recipe) => rebuilder.make(host, unit, SlotIdx(0), recipe).map(Ran::Returned),
+            ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
             _ => rebuilder.frames(host, snapshot).map(|frames| {
                 let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
@@ -347,7 +353,7 @@ impl<H: Python> Engine<H> {
                 .frames
                 .last()
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
-            eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.name(), reason.what());
+            eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
         }
         if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal) || stressed {
             return;
@@ -404,8 +410,13 @@ impl<H: Python> Engine<H> {
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        // What ran in tier 0 may have changed what the code that goes on takes for granted.
+        let goes_on = activation.may_go_on(host);
         match result {
-            Ok(slot) if version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) => {
+            Ok(slot)
+                if goes_on
+                    && version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) =>
+            {
                 let mut words = Vec::with_capacity(1);
                 let ty = version.lowered.result.as_ref().expect("tested above");
                 host.push_words(&slot, ty, &mut words);
@@ -460,8 +471,7 @@ impl<H: Python> Engine<H> {
     /// Goes on with frames that no tier-0 call holds yet.
     fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
         let mut pending = frames;
-        let mut entered = 0;
-        for frame in &mut pending {
+        for (entered, frame) in pending.iter_mut().enumerate() {
             let free = frame.unit.code.free_slots();
             if !free.is_empty() {
                 host.load_closure(&frame.unit.function, &mut frame.frame.slots_mut()[free]);
@@ -475,7 +485,6 @@ impl<H: Python> Engine<H> {
                 }
                 return Err(raised);
             }
-            entered += 1;
         }
         let mut entry = entry;
         loop {
@@ -550,13 +559,24 @@ impl<H: Python> Engine<H> {
     }
 }
 
-/// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
-fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
-    !version.lowered.has_numpy_floats || host.ignores_underflow()
+/// The code to enter a version with, if there is some that does what NumPy and `warnings` are told to do.
+pub(crate) fn code_for<H: Python>(host: &mut H, version: &Version<H>) -> Option<Arc<Compiled>> {
+    let best = version.cell.best()?;
+    if !version.lowered.has_numpy_floats {
+        return Some(best);
+    }
+    if !host.ignores_underflow() {
+        return None;
+    }
+    if version.warns_late() && host.warnings_raise() {
+        return version.cell.of_tier(1).filter(|_| !version.tables.linked.iter().any(|callee| callee.warns_late()));
+    }
+    Some(best)
 }
 
 /// A register result as a slot.
-fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
+#[inline]
+pub(crate) fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
     match ty {
         Some(SlotType::Bool) => Slot::bool(word & 1 != 0),
         Some(SlotType::Int) => Slot::int(word as i64),
@@ -620,11 +640,10 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             let wait = 1u32 << exits.min(16);
             return BackEdge::Continue { trips: trips.max(wait) };
         }
-        match version.cell.best() {
-            Some(_) if !may_compute(host, &version) => BackEdge::Continue { trips: 10_000 },
+        match code_for(host, &version) {
             Some(compiled) => {
                 if events::enabled(Topic::Osr) {
-                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.name(), compiled.tier);
+                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
                 }
                 // The next visit of the loop in tier 0 asks again soon.
                 code.loops()[loop_index].arm(trips);

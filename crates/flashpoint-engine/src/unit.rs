@@ -164,6 +164,8 @@ pub struct Compiled {
     pub compile_ns: u64,
     /// What the passes said of each loop, for `explain()`.
     pub loops: Vec<flashpoint_opt::LoopReport>,
+    /// Whether a warning may come after stores that stand behind it.
+    pub warns_late: bool,
 }
 
 impl CodeCell {
@@ -205,6 +207,12 @@ impl CodeCell {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// The code of a tier.
+    pub fn of_tier(&self, tier: u8) -> Option<Arc<Compiled>> {
+        let all = self.all.lock().expect("no panic while locked");
+        all.iter().find(|compiled| compiled.tier == tier).cloned()
+    }
+
     /// Publishes better code; worse code is dropped.
     pub fn publish(&self, compiled: Arc<Compiled>) {
         self.all.lock().expect("no panic while locked").push(compiled.clone());
@@ -236,8 +244,8 @@ impl<H: Python> Unit<H> {
         })
     }
 
-    /// The function's name.
-    pub fn name(&self) -> &str {
+    /// The function's name, as Python qualifies it.
+    pub fn qualname(&self) -> &str {
         &self.code.generic().qualname
     }
 
@@ -339,7 +347,7 @@ impl<H: Python> Unit<H> {
                 let unit =
                     version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
                 let line = unit.code.generic().spans[frame.pc.0 as usize].line;
-                let function = unit.name().to_owned();
+                let function = unit.qualname().to_owned();
                 match counts
                     .iter_mut()
                     .find(|c| c.function == function && c.line == line && c.reason == snapshot.reason)
@@ -370,6 +378,13 @@ impl<H: Python> Version<H> {
     #[inline]
     pub fn holds(&self, host: &mut H) -> bool {
         host.assumptions_hold(&self.tables.assumptions) && self.tables.linked.iter().all(|callee| callee.holds(host))
+    }
+
+    /// Whether its code, or code it calls, may give a warning after stores that stand behind it. It matters only if
+    /// warnings are raised.
+    pub fn warns_late(&self) -> bool {
+        self.cell.peek(|code| code.is_some_and(|code| code.warns_late))
+            || self.tables.linked.iter().any(|callee| callee.warns_late())
     }
 
     /// Where the parameters come from.

@@ -53,8 +53,6 @@ pub struct FrameState {
 /// How to make a slot's content from typed values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Recipe {
-    /// The generic frame already holds it (a value that typed code never took out of its slot).
-    Keep,
     /// Nothing.
     Unbound,
     /// Python's `None`.
@@ -114,17 +112,12 @@ pub enum Recipe {
     },
 }
 
-impl Recipe {
-    /// Calls `f` on every value, in the order in which their words lie in the exit buffer.
-    pub fn for_each_value(&self, f: &mut impl FnMut(Value)) {
-        self.clone().for_each_value_mut(&mut |v| f(*v));
-    }
-
-    /// Calls `f` on every value, to rename it.
-    pub fn for_each_value_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
-        match self {
-            Recipe::Keep
-            | Recipe::Unbound
+/// The walk over a recipe's values, written once for shared and for exclusive access: `$walk` and `$iter` are the methods of
+/// that access, `$deref` is `*` where values are handed over by copy.
+macro_rules! walk_recipe {
+    ($recipe:expr, $f:ident, $walk:ident, $iter:ident, $($deref:tt)?) => {
+        match $recipe {
+            Recipe::Unbound
             | Recipe::None
             | Recipe::Const(_)
             | Recipe::Known(_)
@@ -135,46 +128,51 @@ impl Recipe {
             | Recipe::Int128(v)
             | Recipe::Float(v)
             | Recipe::Owned(v)
-            | Recipe::Borrowed(v) => {
-                f(v);
-            }
+            | Recipe::Borrowed(v) => $f($($deref)? v),
             Recipe::Complex(re, im) => {
-                f(re);
-                f(im);
+                $f($($deref)? re);
+                $f($($deref)? im);
             }
             Recipe::Numpy(_, v, imaginary) => {
-                f(v);
+                $f($($deref)? v);
                 if let Some(imaginary) = imaginary {
-                    f(imaginary);
+                    $f($($deref)? imaginary);
                 }
             }
-            Recipe::Tuple(items) | Recipe::Zip(items, _) => {
-                for item in items {
-                    item.for_each_value_mut(f);
-                }
-            }
+            Recipe::Tuple(items) | Recipe::Zip(items, _) => items.$iter().for_each(|item| item.$walk($f)),
             Recipe::Range(a, b, c) | Recipe::RangeIter(a, b, c) => {
-                f(a);
-                f(b);
-                f(c);
+                $f($($deref)? a);
+                $f($($deref)? b);
+                $f($($deref)? c);
             }
             Recipe::SeqIter(seq, index) => {
-                seq.for_each_value_mut(f);
-                f(index);
+                seq.$walk($f);
+                $f($($deref)? index);
             }
-            Recipe::Slice(parts) => parts.iter_mut().for_each(|part| part.for_each_value_mut(f)),
-            Recipe::Attribute(object, _) => object.for_each_value_mut(f),
+            Recipe::Slice(parts) => parts.$iter().for_each(|part| part.$walk($f)),
+            Recipe::Attribute(object, _) => object.$walk($f),
             Recipe::Enumerate(count, inner) => {
-                f(count);
-                inner.for_each_value_mut(f);
+                $f($($deref)? count);
+                inner.$walk($f);
             }
             Recipe::View { owner, data, extents, strides, .. } => {
-                owner.for_each_value_mut(f);
-                f(data);
-                extents.iter_mut().for_each(&mut *f);
-                strides.iter_mut().for_each(&mut *f);
+                owner.$walk($f);
+                $f($($deref)? data);
+                extents.$iter().chain(strides).for_each(|v| $f($($deref)? v));
             }
         }
+    };
+}
+
+impl Recipe {
+    /// Calls `f` on every value, in the order in which their words lie in the exit buffer.
+    pub fn for_each_value(&self, f: &mut impl FnMut(Value)) {
+        walk_recipe!(self, f, for_each_value, iter, *)
+    }
+
+    /// Calls `f` on every value, to rename it.
+    pub fn for_each_value_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
+        walk_recipe!(self, f, for_each_value_mut, iter_mut,)
     }
 }
 
@@ -183,8 +181,18 @@ impl Snapshot {
     /// every other value one: integers and `i1` zero-extended, `f32` as its 32 bits, `f64` as its 64 bits.
     pub fn values(&self) -> Vec<Value> {
         let mut values = Vec::new();
-        self.clone().for_each_value_mut(&mut |v| values.push(*v));
+        self.for_each_value(&mut |v| values.push(v));
         values
+    }
+
+    /// Calls `f` on every value, in the order of [`Snapshot::values`].
+    pub fn for_each_value(&self, f: &mut impl FnMut(Value)) {
+        self.recipes().for_each(|recipe| recipe.for_each_value(f));
+    }
+
+    fn recipes(&self) -> impl Iterator<Item = &Recipe> {
+        let returned = if let ExitKind::Return(recipe) = &self.exit { Some(recipe) } else { None };
+        returned.into_iter().chain(self.frames.iter().flat_map(|frame| frame.slots.iter().map(|(_, recipe)| recipe)))
     }
 
     /// Calls `f` on every value, to rename it.

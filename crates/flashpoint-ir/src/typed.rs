@@ -499,6 +499,49 @@ pub enum InstKind {
     Exit(SnapshotId),
 }
 
+/// The walk over an instruction's operands, written once for shared and for exclusive access: `$iter` is the method of that
+/// access, `$deref` is `*` where values are handed over by copy.
+macro_rules! walk_operands {
+    ($kind:expr, $f:ident, $iter:ident, $($deref:tt)?) => {
+        match $kind {
+            InstKind::Iconst { .. }
+            | InstKind::Fconst { .. }
+            | InstKind::Context
+            | InstKind::Poll(_)
+            | InstKind::Exit(_) => {}
+            InstKind::Unary(_, a)
+            | InstKind::Convert(_, a, _)
+            | InstKind::Splat(a, _)
+            | InstKind::ExtractLane(a, _)
+            | InstKind::Load { addr: a, .. }
+            | InstKind::Guard(a, _) => $f($($deref)? a),
+            InstKind::Binary(_, a, b)
+            | InstKind::Overflow(_, a, b)
+            | InstKind::Icmp(_, a, b)
+            | InstKind::Fcmp(_, a, b)
+            | InstKind::PtrAdd(a, b)
+            | InstKind::Store { value: a, addr: b, .. } => {
+                $f($($deref)? a);
+                $f($($deref)? b);
+            }
+            InstKind::Select(a, b, c) => {
+                $f($($deref)? a);
+                $f($($deref)? b);
+                $f($($deref)? c);
+            }
+            InstKind::Libm(_, args) | InstKind::CallHelper(_, args) | InstKind::CallUnit(_, args) => {
+                args.$iter().for_each(|v| $f($($deref)? v));
+            }
+            InstKind::Jump(call) => call.args.$iter().for_each(|v| $f($($deref)? v)),
+            InstKind::Branch(cond, a, b) => {
+                $f($($deref)? cond);
+                a.args.$iter().chain(b.args.$iter()).for_each(|v| $f($($deref)? v));
+            }
+            InstKind::Return(value) => value.$iter().for_each(|v| $f($($deref)? v)),
+        }
+    };
+}
+
 impl InstKind {
     /// Whether this ends a block.
     pub fn is_terminator(&self) -> bool {
@@ -528,53 +571,13 @@ impl InstKind {
     }
 
     /// Calls `f` on every operand, block arguments included, snapshots not.
-    pub fn for_each_operand_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
-        match self {
-            InstKind::Iconst { .. }
-            | InstKind::Fconst { .. }
-            | InstKind::Context
-            | InstKind::Poll(_)
-            | InstKind::Exit(_) => {}
-            InstKind::Unary(_, a)
-            | InstKind::Convert(_, a, _)
-            | InstKind::Splat(a, _)
-            | InstKind::ExtractLane(a, _)
-            | InstKind::Load { addr: a, .. }
-            | InstKind::Guard(a, _) => f(a),
-            InstKind::Binary(_, a, b)
-            | InstKind::Overflow(_, a, b)
-            | InstKind::Icmp(_, a, b)
-            | InstKind::Fcmp(_, a, b)
-            | InstKind::PtrAdd(a, b)
-            | InstKind::Store { value: a, addr: b, .. } => {
-                f(a);
-                f(b);
-            }
-            InstKind::Select(a, b, c) => {
-                f(a);
-                f(b);
-                f(c);
-            }
-            InstKind::Libm(_, args) | InstKind::CallHelper(_, args) | InstKind::CallUnit(_, args) => {
-                args.iter_mut().for_each(f);
-            }
-            InstKind::Jump(call) => call.args.iter_mut().for_each(f),
-            InstKind::Branch(cond, a, b) => {
-                f(cond);
-                a.args.iter_mut().for_each(&mut *f);
-                b.args.iter_mut().for_each(f);
-            }
-            InstKind::Return(value) => {
-                if let Some(value) = value {
-                    f(value);
-                }
-            }
-        }
+    pub fn for_each_operand(&self, f: &mut impl FnMut(Value)) {
+        walk_operands!(self, f, iter, *)
     }
 
-    /// Calls `f` on every operand, block arguments included, snapshots not.
-    pub fn for_each_operand(&self, f: &mut impl FnMut(Value)) {
-        self.clone().for_each_operand_mut(&mut |v| f(*v));
+    /// Calls `f` on every operand, block arguments included, snapshots not, to rename it.
+    pub fn for_each_operand_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
+        walk_operands!(self, f, iter_mut,)
     }
 
     /// Calls `f` on every jump target.

@@ -15,7 +15,7 @@ use crate::analysis::{Cfg, DomTree, Loop};
 use crate::generic::SlotIdx;
 use crate::reason::Reason;
 use crate::signature::{check_inst, check_recipe};
-use crate::snapshot::{ExitKind, Recipe, Snapshot};
+use crate::snapshot::{ExitKind, Snapshot};
 use crate::text::print_inst;
 use crate::typed::*;
 
@@ -312,9 +312,6 @@ fn check_snapshot(snapshot: &Snapshot, ty: &impl Fn(Value) -> Type) -> Result<()
         let mut seen: Vec<SlotIdx> = Vec::with_capacity(frame.slots.len());
         for (slot, recipe) in &frame.slots {
             check_recipe(recipe, ty).map_err(|message| format!("frame {frame_idx}, s{}: {message}", slot.0))?;
-            if matches!(recipe, Recipe::Keep) && frame_idx > 0 {
-                return Err(format!("s{}: an inlined frame has no slot to keep", slot.0));
-            }
             seen.push(*slot);
         }
         seen.sort();

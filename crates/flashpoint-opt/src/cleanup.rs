@@ -13,7 +13,7 @@
 use flashpoint_ir::analysis::Cfg;
 use flashpoint_ir::typed::*;
 
-use crate::edit::{FastMap, Subst, targets, terminator, terminator_mut, visit_operands, visit_snapshot};
+use crate::edit::{FastMap, Subst, targets, terminator, terminator_mut};
 use crate::pipeline::PassContext;
 
 /// Keeps one instruction per constant, at the start of the entry block. Back ends materialise constants where they like.
@@ -267,9 +267,9 @@ fn thread_jumps(func: &mut TypedFunction) -> bool {
                     }
                 };
                 let kind = &func.insts[inst.index()].kind;
-                visit_operands(kind, &mut check);
+                kind.for_each_operand(&mut check);
                 if let Some(exit) = kind.snapshot() {
-                    visit_snapshot(&func.snapshots[exit.index()], &mut check);
+                    func.snapshots[exit.index()].for_each_value(&mut check);
                 }
             }
         }
@@ -372,10 +372,10 @@ pub fn remove_dead_code(func: &mut TypedFunction, _: &mut PassContext) -> bool {
                 // Arguments are live if the parameters are.
                 InstKind::Jump(_) => {}
                 InstKind::Branch(cond, ..) => work.push(*cond),
-                kind => visit_operands(kind, &mut |v| work.push(v)),
+                kind => kind.for_each_operand(&mut |v| work.push(v)),
             }
             if let Some(exit) = data.kind.snapshot() {
-                visit_snapshot(&func.snapshots[exit.index()], &mut |v| work.push(v));
+                func.snapshots[exit.index()].for_each_value(&mut |v| work.push(v));
             }
             for call in targets(&data.kind) {
                 incoming[call.block.index()].push(&call.args);
@@ -390,7 +390,7 @@ pub fn remove_dead_code(func: &mut TypedFunction, _: &mut PassContext) -> bool {
             Some(Source::Inst(inst)) => {
                 let kind = &func.insts[inst.index()].kind;
                 if is_removable(kind) {
-                    visit_operands(kind, &mut |v| work.push(v));
+                    kind.for_each_operand(&mut |v| work.push(v));
                 }
             }
             Some(Source::Param(block, i)) => {

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use flashpoint_ir::analysis::Cfg;
-use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
 use flashpoint_ir::typed::*;
 
 use crate::fold;
@@ -138,84 +137,11 @@ pub fn blocks_of_values(func: &TypedFunction) -> Vec<Option<Block>> {
     blocks
 }
 
-/// Calls `f` on every operand, block arguments included, snapshots not. Unlike `InstKind::for_each_operand` this does not
-/// copy the instruction, which the cheap tier would notice.
-pub fn visit_operands(kind: &InstKind, f: &mut impl FnMut(Value)) {
-    match kind {
-        InstKind::Iconst { .. }
-        | InstKind::Fconst { .. }
-        | InstKind::Context
-        | InstKind::Poll(_)
-        | InstKind::Exit(_) => {}
-        InstKind::Unary(_, a)
-        | InstKind::Convert(_, a, _)
-        | InstKind::Splat(a, _)
-        | InstKind::ExtractLane(a, _)
-        | InstKind::Load { addr: a, .. }
-        | InstKind::Guard(a, _) => f(*a),
-        InstKind::Binary(_, a, b)
-        | InstKind::Overflow(_, a, b)
-        | InstKind::Icmp(_, a, b)
-        | InstKind::Fcmp(_, a, b)
-        | InstKind::PtrAdd(a, b)
-        | InstKind::Store { value: a, addr: b, .. } => {
-            f(*a);
-            f(*b);
-        }
-        InstKind::Select(a, b, c) => {
-            f(*a);
-            f(*b);
-            f(*c);
-        }
-        InstKind::Libm(_, args) | InstKind::CallHelper(_, args) | InstKind::CallUnit(_, args) => {
-            args.iter().for_each(|v| f(*v));
-        }
-        InstKind::Jump(call) => call.args.iter().for_each(|v| f(*v)),
-        InstKind::Branch(cond, a, b) => {
-            f(*cond);
-            a.args.iter().chain(&b.args).for_each(|v| f(*v));
-        }
-        InstKind::Return(value) => value.iter().for_each(|v| f(*v)),
-    }
-}
-
-fn visit_recipe(recipe: &Recipe, f: &mut impl FnMut(Value)) {
-    match recipe {
-        Recipe::Keep
-        | Recipe::Unbound
-        | Recipe::None
-        | Recipe::Const(_)
-        | Recipe::Known(_)
-        | Recipe::Entry(_)
-        | Recipe::Result => {}
-        Recipe::Bool(v)
-        | Recipe::Int(v)
-        | Recipe::Int128(v)
-        | Recipe::Float(v)
-        | Recipe::Owned(v)
-        | Recipe::Borrowed(v) => f(*v),
-        // The rare ones are copied.
-        other => other.for_each_value(f),
-    }
-}
-
-/// Calls `f` on every value of a snapshot, in the order of [`Snapshot::values`].
-pub fn visit_snapshot(snapshot: &Snapshot, f: &mut impl FnMut(Value)) {
-    if let ExitKind::Return(recipe) = &snapshot.exit {
-        visit_recipe(recipe, f);
-    }
-    for frame in &snapshot.frames {
-        for (_, recipe) in &frame.slots {
-            visit_recipe(recipe, f);
-        }
-    }
-}
-
 /// Calls `f` on everything an instruction uses: operands, block arguments, and the values of its exit.
 pub fn visit_uses(func: &TypedFunction, kind: &InstKind, f: &mut impl FnMut(Value)) {
-    visit_operands(kind, f);
+    kind.for_each_operand(f);
     if let Some(exit) = kind.snapshot() {
-        visit_snapshot(&func.snapshots[exit.index()], f);
+        func.snapshots[exit.index()].for_each_value(f);
     }
 }
 

@@ -10,9 +10,7 @@
 use flashpoint_ir::analysis::{Cfg, DomTree, LoopForest};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{
-    Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut, visit_operands,
-};
+use crate::edit::{Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut};
 use crate::pipeline::PassContext;
 
 /// Gives every loop a preheader.
@@ -65,7 +63,7 @@ pub fn licm(func: &mut TypedFunction, _: &mut PassContext) -> bool {
                 let data = &func.insts[inst.index()];
                 let mut is_invariant = is_total(func, &defs, &data.kind);
                 if is_invariant {
-                    visit_operands(&data.kind, &mut |v| {
+                    data.kind.for_each_operand(&mut |v| {
                         is_invariant &= homes[v.index()].is_some_and(|home| !info.contains(home));
                     });
                 }

@@ -31,6 +31,8 @@ pub struct PassContext {
     pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
     /// Licence to reassociate, from the function.
     pub fastmath: bool,
+    /// See [`Report::stores_before_test`].
+    pub stores_before_test: bool,
     /// See [`PassOptions::short_strips`].
     pub short_strips: bool,
     /// See [`PassOptions::guards_fail_freely`].
@@ -149,6 +151,9 @@ pub struct Report {
     pub loops: Vec<LoopReport>,
     /// Headers of the checked versions: loops that run only where the faster one beside them may not. They are cold.
     pub checked_versions: Vec<flashpoint_ir::typed::Block>,
+    /// Whether a strip's guards are tested behind stores of it that, run in order, would come later: the exit is right, but
+    /// elements are stored already that would not be yet.
+    pub stores_before_test: bool,
 }
 
 /// Runs a pipeline over a function.
@@ -182,6 +187,7 @@ pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     }
     report.checked_versions = context.checked_versions.iter().copied().filter(|b| func.layout.contains(b)).collect();
     report.checked_versions.sort_unstable();
+    report.stores_before_test = context.stores_before_test;
     if options.report_loops {
         report.loops = report_loops(func, &context);
     }

@@ -327,7 +327,7 @@ impl Simplify<'_> {
     fn match_args(&mut self, kind: &InstKind, args: &[Pat], bound: &mut [Option<Value>; N_BINDINGS]) -> bool {
         let mut operands = [Value(0); 3];
         let mut n = 0;
-        crate::edit::visit_operands(kind, &mut |v| {
+        kind.for_each_operand(&mut |v| {
             operands[n] = v;
             n += 1;
         });

@@ -34,7 +34,7 @@ use crate::bounds::{Bounds, Strip, merge};
 use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
-    terminate, terminator, terminator_mut, visit_snapshot, visit_uses,
+    terminate, terminator, terminator_mut, visit_uses,
 };
 use crate::float_guards::soft_guard;
 use crate::licm::normalize_loops;
@@ -137,7 +137,7 @@ fn poll_at_header(func: &TypedFunction, info: &Loop) -> Option<(SnapshotId, Vec<
     }
     let values_of = |exit: SnapshotId| {
         let mut values = Vec::new();
-        visit_snapshot(&func.snapshots[exit.index()], &mut |v| values.push(v));
+        func.snapshots[exit.index()].for_each_value(&mut |v| values.push(v));
         values
     };
     let (first, _) = *polls.first()?;
@@ -664,6 +664,7 @@ fn wrap(
     let mut tail = strip_end;
     if let (Some(later), Some(copies)) = (plan.as_ref().and_then(|plan| plan.later.as_ref()), &checked) {
         tail = new_block(func, strip_end);
+        context.stores_before_test |= plan.as_ref().is_some_and(|plan| !plan.stores.is_empty());
         let all = later.weave(func, info, current, strip_end);
         let redo =
             BlockCall { block: copies.blocks[&header], args: header_params.iter().map(|p| at_start(*p)).collect() };

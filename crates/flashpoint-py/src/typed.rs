@@ -7,7 +7,7 @@
 mod assume;
 mod float_errors;
 mod known;
-mod words;
+pub mod words;
 mod world;
 
 use std::sync::{Arc, OnceLock};
@@ -146,6 +146,25 @@ impl TypedPython for EngineHost {
 
     fn ignores_underflow(&mut self) -> bool {
         float_errors::ignores_underflow(self.py)
+    }
+
+    fn warnings_raise(&mut self) -> bool {
+        float_errors::warnings_raise(self.py).unwrap_or(true)
+    }
+
+    fn detach(&mut self) {
+        if self.detached.is_null() {
+            // SAFETY: the GIL is held; this thread touches no object until `attach`.
+            self.detached = unsafe { ffi::PyEval_SaveThread() };
+        }
+    }
+
+    #[inline]
+    fn attach(&mut self) {
+        if !self.detached.is_null() {
+            // SAFETY: the state that this thread has given up.
+            unsafe { ffi::PyEval_RestoreThread(std::mem::replace(&mut self.detached, std::ptr::null_mut())) };
+        }
     }
 
     fn calls_left(&mut self) -> i32 {

@@ -49,8 +49,14 @@ impl Plain {
 
     /// The sentence after the function's name.
     pub fn sentence(&self) -> String {
-        let Plain { reason, what, .. } = self;
-        if what.is_empty() { reason.what().to_owned() } else { format!("{}: {what}", reason.what()) }
+        let mut sentence = self.reason.what().to_owned();
+        if !self.what.is_empty() {
+            sentence += &format!(": {}", self.what);
+        }
+        if self.span.line > 0 {
+            sentence += &format!(" (line {})", self.span.line);
+        }
+        sentence
     }
 
     /// Warns once that the function is not compiled. Generators and the like run in CPython by design, without a warning.

@@ -366,7 +366,6 @@ fn parse_recipe(c: &mut Cursor) -> Result<Recipe> {
     let at = c.mark();
     let word = c.word()?;
     Ok(match word {
-        "keep" => Recipe::Keep,
         "unbound" => Recipe::Unbound,
         "none" => Recipe::None,
         "const" => Recipe::Const(ConstIdx(c.number()?)),

@@ -174,7 +174,6 @@ fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> std::fmt::Result {
 
 fn write_recipe(out: &mut String, recipe: &Recipe) -> std::fmt::Result {
     match recipe {
-        Recipe::Keep => write!(out, "keep"),
         Recipe::Unbound => write!(out, "unbound"),
         Recipe::None => write!(out, "none"),
         Recipe::Const(idx) => write!(out, "const {}", idx.0),

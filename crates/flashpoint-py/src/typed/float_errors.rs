@@ -1,6 +1,7 @@
-//! NumPy's error state (`np.errstate`).
+//! NumPy's error state (`np.errstate`), and whether warnings are exceptions.
 
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -52,4 +53,25 @@ fn ask(py: Python<'_>) -> PyResult<bool> {
 /// Whether what `numpy.geterr()` gives ignores underflow.
 fn ignores(errors: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(errors.get_item("under")?.extract::<String>()? == "ignore")
+}
+
+/// Whether a filter of the `warnings` module turns warnings into exceptions.
+pub fn warnings_raise(py: Python<'_>) -> PyResult<bool> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("warnings").map(Bound::unbind))?.bind(py);
+    let is_error = |action: Bound<'_, PyAny>| action.extract::<&str>().map(|action| action == "error");
+    if is_error(module.getattr(intern!(py, "defaultaction"))?)? {
+        return Ok(true);
+    }
+    // Since 3.14, filters may be those of a context.
+    let filters = match module.getattr_opt(intern!(py, "_get_filters"))? {
+        Some(get) => get.call0()?,
+        None => module.getattr(intern!(py, "filters"))?,
+    };
+    for filter in filters.try_iter()? {
+        if is_error(filter?.get_item(0)?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

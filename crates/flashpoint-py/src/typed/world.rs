@@ -292,9 +292,9 @@ impl CPythonWorld<'_> {
         if let Ok(values) = py_func.getattr("__kwdefaults__")
             && let Ok(values) = values.cast::<PyDict>()
         {
-            for at in n_positional..n {
-                if let Ok(Some(value)) = values.get_item(&generic.slots[at].name) {
-                    defaults[at] = Some(self.known(&value));
+            for (default, slot) in defaults[n_positional..].iter_mut().zip(&generic.slots[n_positional..]) {
+                if let Ok(Some(value)) = values.get_item(&slot.name) {
+                    *default = Some(self.known(&value));
                 }
             }
         }
