@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::typed::{Helper, LibFunc};
 
@@ -210,7 +211,7 @@ extern "C" fn int_pow(_: *mut Context, base: i64, exponent: i64) -> Pair {
                 base = base.wrapping_mul(base);
                 exponent >>= 1;
             }
-            Pair { value, overflow: i64::from(!small) }
+            Pair { value, overflow: i64::from(!small && !planted(Defect::PowerOverflow)) }
         }
     }
 }
@@ -231,6 +232,26 @@ fn lib_funcs() -> Vec<(LibFunc, usize)> {
         Erfc => m::erfc, Fma => m::fma, Remainder => m::remainder,
         SinF32 => m::sinf, CosF32 => m::cosf, TanF32 => m::tanf, ExpF32 => m::expf, LogF32 => m::logf, PowF32 => m::powf,
         FmodF32 => m::fmodf,
+    }
+}
+
+/// A function of one number of the platform's mathematics library, for hosts that call it themselves.
+pub fn unary_lib_func(func: LibFunc) -> Option<fn(f64) -> f64> {
+    use libc_math as m;
+    macro_rules! choose {
+        ($($variant:ident => $function:path),* $(,)?) => {
+            match func {
+                // SAFETY: these functions take any number.
+                $(LibFunc::$variant => Some(|x| unsafe { $function(x) }),)*
+                _ => None,
+            }
+        };
+    }
+    choose! {
+        Sin => m::sin, Cos => m::cos, Tan => m::tan, Asin => m::asin, Acos => m::acos, Atan => m::atan,
+        Sinh => m::sinh, Cosh => m::cosh, Tanh => m::tanh, Asinh => m::asinh, Acosh => m::acosh, Atanh => m::atanh,
+        Exp => m::exp, Expm1 => m::expm1, Log => m::log, Log2 => m::log2, Log10 => m::log10, Log1p => m::log1p,
+        Erf => m::erf, Erfc => m::erfc,
     }
 }
 

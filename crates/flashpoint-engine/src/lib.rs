@@ -25,3 +25,4 @@ pub mod policy;
 pub mod threads;
 
 pub use context::{announce_better_code, request_poll};
+pub use helpers::unary_lib_func;

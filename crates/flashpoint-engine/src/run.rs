@@ -14,6 +14,7 @@ use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{EntrySource, Request};
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, STATUS_EXIT, STATUS_OK};
 use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::ExitKind;
@@ -131,10 +132,12 @@ impl<H: Python> Engine<H> {
         forced: Option<u8>,
     ) -> HostResult<Option<Arc<Version<H>>>> {
         let found = unit.find(Pc(0), |slots| {
-            slots.len() == args.len() && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
+            let n_unchecked = usize::from(planted(Defect::FirstArgumentUnchecked));
+            slots.len() == args.len()
+                && slots.iter().zip(args).skip(n_unchecked).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         });
         let version = match found {
-            Some(version) if version.holds(host) => version,
+            Some(version) if version.holds(host) || planted(Defect::StaleGlobals) => version,
             found => {
                 if let Some(old) = found {
                     unit.retire(&old);
@@ -213,6 +216,7 @@ impl<H: Python> Engine<H> {
                 number,
                 callees: version.tables.callees.clone(),
                 stress: self.policy.deopt_every() != 0,
+                short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
             }
         };
         self.compiler.compile(job(tier));
@@ -415,7 +419,9 @@ impl<H: Python> Engine<H> {
         match result {
             Ok(slot)
                 if goes_on
-                    && version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) =>
+                    && version.lowered.result.as_ref().is_some_and(|ty| {
+                        planted(Defect::CalleeResultUnchecked) || host.has_type(&slot, SlotIdx(0), ty)
+                    }) =>
             {
                 let mut words = Vec::with_capacity(1);
                 let ty = version.lowered.result.as_ref().expect("tested above");
@@ -494,6 +500,7 @@ impl<H: Python> Engine<H> {
             let Some(caller) = pending.last() else { return result };
             entry = match result {
                 Ok(result) => Entry::AfterCall { pc: caller.pc, result },
+                Err(Raised) if planted(Defect::CallerLine) => Entry::Raise(Pc(caller.pc.0.saturating_sub(4))),
                 Err(Raised) => Entry::Raise(caller.pc),
             };
         }
@@ -595,6 +602,11 @@ struct EngineHooks<'a, H: Python> {
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
     type Exit = (Arc<Version<H>>, Arc<Compiled>);
 
+    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let unit = host.unit_of(callee, args.len())?;
+        Some(self.engine.call(host, &unit, args))
+    }
+
     fn on_back_edge(
         &mut self,
         host: &mut H,
@@ -617,7 +629,8 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
             .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
             .collect();
-        let found = unit.find(header, |slots| *slots == live);
+        let found = unit
+            .find(header, |slots| *slots == live || (planted(Defect::OsrTypesUnchecked) && slots.len() == live.len()));
         let version = match found {
             Some(version) if version.holds(host) => version,
             found => {

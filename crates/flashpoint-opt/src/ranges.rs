@@ -17,6 +17,7 @@
 use std::collections::HashSet;
 
 use flashpoint_ir::analysis::{Cfg, DomTree};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, FastMap, Subst, new_inst, targets, terminator};
@@ -90,6 +91,7 @@ impl Interval {
 /// The exact interval of a sum, difference or product.
 fn exact(op: BinaryOp, a: Interval, b: Interval) -> Option<Interval> {
     Some(match op {
+        BinaryOp::Iadd if planted(Defect::RangeSumUpperEnd) => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi },
         BinaryOp::Iadd => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi.checked_add(b.hi)? },
         BinaryOp::Isub => Interval { lo: a.lo.checked_sub(b.hi)?, hi: a.hi.checked_sub(b.lo)? },
         BinaryOp::Imul => {
@@ -185,7 +187,9 @@ impl Ranges<'_> {
                 stack.push((child, 0, mark));
             } else {
                 let (_, _, mark) = stack.pop().expect("the loop's own");
-                self.undo_to(mark);
+                if !planted(Defect::RangeFactsLeak) {
+                    self.undo_to(mark);
+                }
             }
         }
     }
@@ -476,7 +480,7 @@ impl Ranges<'_> {
                 }
                 match if truth { cc } else { opposite(cc) } {
                     IntCC::Slt => self.assume_difference(a, b, -1),
-                    IntCC::Sle => self.assume_difference(a, b, 0),
+                    IntCC::Sle => self.assume_difference(a, b, -i128::from(planted(Defect::RangeComparisonStrict))),
                     IntCC::Sgt => self.assume_difference(b, a, -1),
                     IntCC::Sge => self.assume_difference(b, a, 0),
                     IntCC::Eq => {
@@ -592,7 +596,7 @@ impl Ranges<'_> {
                 b,
             ) => {
                 let (ia, ib) = (self.interval(a), self.interval(b));
-                if ia.lo >= 0 && ib.lo > 0 {
+                if (ia.lo >= 0 || planted(Defect::FloorDivisionUnsigned)) && ib.lo > 0 {
                     let op = if matches!(op, BinaryOp::SdivFloor | BinaryOp::Sdiv) {
                         BinaryOp::Udiv
                     } else {

@@ -6,7 +6,7 @@
 
 mod assume;
 mod float_errors;
-mod known;
+pub mod known;
 pub mod words;
 mod world;
 
@@ -26,7 +26,9 @@ use pyo3::prelude::*;
 
 pub use self::assume::Assumptions;
 use crate::errors::Diagnostic;
+use crate::function;
 use crate::host::CPythonHost;
+use crate::host::convert::object_of;
 use crate::host::numpy::NumPy;
 use crate::host::stack;
 
@@ -62,6 +64,12 @@ const COMPILED_FRAME: usize = 512;
 
 impl TypedPython for EngineHost {
     type Assumptions = Assumptions;
+
+    fn unit_of(&mut self, callee: &Slot, n_args: usize) -> Option<Arc<EngineUnit>> {
+        let object = object_of(callee)?;
+        // SAFETY: a slot of tag `Object` holds a live object; the GIL is held.
+        unsafe { function::object::unit_of(self.py, object, n_args) }
+    }
 
     fn slot_type(&mut self, slot: &Slot, place: SlotIdx) -> SlotType {
         words::slot_type(self, slot, place)

@@ -1,6 +1,7 @@
 //! Exits and guards: snapshots of the present state, and the recipes that make slots' contents outside.
 
 use flashpoint_ir::generic::{ConstIdx, Pc, SlotIdx};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::typed::{IntCC, SnapshotId, Value};
@@ -31,11 +32,19 @@ impl Lowering<'_> {
                 Some(call) if i != innermost => (call, info.live_around_call(call)),
                 _ => (pc, info.liveness.live_before(pc).collect()),
             };
-            let slots = live
+            let mut slots: Vec<_> = live
                 .into_iter()
                 .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
                 .map(|slot| (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])))
                 .collect();
+            if planted(Defect::SnapshotSlotsSwapped) {
+                if let [(a, _), (b, _), ..] = &mut slots[..] {
+                    std::mem::swap(a, b);
+                }
+            }
+            if planted(Defect::PollOmitsSlot) && reason == Reason::Swap {
+                slots.pop();
+            }
             frames.push(FrameState { function: frame.function, pc: at, slots });
         }
         self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
@@ -57,6 +66,7 @@ impl Lowering<'_> {
         match &val.ty {
             SlotType::Unbound => Recipe::Unbound,
             SlotType::None => Recipe::None,
+            SlotType::Bool if planted(Defect::SnapshotBoolAsInt) => Recipe::Int(words[0]),
             SlotType::Bool => Recipe::Bool(words[0]),
             SlotType::Int => Recipe::Int(words[0]),
             SlotType::Int128 => Recipe::Int128(words[0]),
