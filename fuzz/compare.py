@@ -166,14 +166,14 @@ def _time_limit(seconds: float):
     def stop(signum, frame):
         raise _TooSlow
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    # Repeats: the first may land where it is swallowed.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    previous = signal.signal(signal.SIGVTALRM, stop)
+    # Of processor time, since others may use the machine. Repeats: the first may land where it is swallowed.
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.05)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
 
 
 def identity(fn):
@@ -232,9 +232,7 @@ class Loaded:
                 raise
             except BaseException as e:
                 error = self.error_image(e)
-        warned = frozenset(
-            (w.category.__name__, str(w.message), w.filename == self.filename) for w in caught
-        )
+        warned = frozenset((w.category.__name__, str(w.message), w.filename == self.filename) for w in caught)
         kept = {n: image(v, ()) for n, v in space.items() if n[0] == "G"}
         return Outcome(value, error, warned, tuple(image(x, ()) for x in inputs), kept)
 
