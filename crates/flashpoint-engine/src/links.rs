@@ -85,16 +85,16 @@ impl<H: Python> Engine<H> {
         if Arc::ptr_eq(target, caller.unit) && caller.request.entry == Pc(0) && own.eq(args) {
             let Some(result) = seen else { return CallTarget::Unknown };
             let unit = links.add(caller.cell);
-            return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
+            return CallTarget::Unit(Callee { unit, result, is_own: true, has_numpy_floats: false });
         }
         let Some(version) = self.linkable(host, target, args) else { return CallTarget::Unknown };
         let Some(result) = version.lowered.result.clone() else { return CallTarget::Unknown };
         let unit = links.add(&version.cell);
-        let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
+        let has_numpy_floats = version.lowered.has_numpy_floats;
         if !links.linked.iter().any(|known| Arc::ptr_eq(known, &version)) {
             links.linked.push(version);
         }
-        CallTarget::Unit(Callee { unit, result, is_own: false, float_ops })
+        CallTarget::Unit(Callee { unit, result, is_own: false, has_numpy_floats })
     }
 
     /// The version of a unit for arguments of these types, if it can be called in registers.

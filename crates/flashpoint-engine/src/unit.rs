@@ -170,6 +170,8 @@ pub struct Compiled {
     pub compile_ns: u64,
     /// What the passes said of each loop, for `explain()`.
     pub loops: Vec<flashpoint_opt::LoopReport>,
+    /// Whether a warning may come after stores that stand behind it.
+    pub warns_late: bool,
 }
 
 impl CodeCell {
@@ -233,6 +235,12 @@ impl CodeCell {
     /// How often [`CodeCell::warm`] was told.
     pub fn heat(&self) -> u32 {
         self.heat.load(Ordering::Relaxed)
+    }
+
+    /// The code of a tier.
+    pub fn of_tier(&self, tier: u8) -> Option<Arc<Compiled>> {
+        let all = self.all.lock().expect("no panic while locked");
+        all.iter().find(|compiled| compiled.tier == tier).cloned()
     }
 
     /// Publishes better code; worse code is dropped. A stub (tier 0) is for calls in registers only.
@@ -412,6 +420,13 @@ impl<H: Python> Version<H> {
     /// Whether operations of it have no typed form, and the user did not allow for that.
     pub fn is_refused(&self, unit: &Unit<H>) -> bool {
         !unit.options.fallback && self.lowered.untyped.iter().any(|untyped| untyped.reason == Reason::NoTypedForm)
+    }
+
+    /// Whether its code, or code it calls, may give a warning after stores that stand behind it. It matters only if
+    /// warnings are raised.
+    pub fn warns_late(&self) -> bool {
+        self.cell.peek(|code| code.is_some_and(|code| code.warns_late))
+            || self.tables.linked.iter().any(|callee| callee.warns_late())
     }
 
     /// Where the parameters come from.
