@@ -63,11 +63,7 @@ impl Lowering<'_> {
             if holds_iterator(&val.ty) {
                 return give_up(what);
             }
-            let recipe = match self.state.frames.len() == 1 && self.is_entry_tuple(slot) {
-                true => Recipe::Entry(slot),
-                false => self.recipe(self.function(), &val),
-            };
-            operands.push((slot, recipe));
+            operands.push((slot, self.recipe(self.function(), &val)));
         }
         let mut values = Vec::new();
         operands.iter().for_each(|(_, recipe)| recipe.for_each_value(&mut |value| values.push(value)));
@@ -96,7 +92,7 @@ impl Lowering<'_> {
         self.exits.clear();
         if let Some((dst, ty)) = result {
             let words = self.load_words(&ty);
-            self.state.set(dst, Val { ty, words });
+            self.state.set(dst, Val::of(ty, words));
         }
         Ok(Flow::Next)
     }
