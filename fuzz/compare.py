@@ -28,10 +28,6 @@ from .values import Rng, Table
 REFERENCE_LIMIT_S = 1.0  # the minimiser lowers it: it makes endless loops
 
 
-# Warnings of NumPy's scalar arithmetic are not exact inside loops (docs/differences.md, "Known defects").
-_LOOSE_WARNING = "encountered in scalar"
-
-
 # CPython before 3.12, once warm, fuses a store with the load after it, and then blames an unbound
 # local on the line of the store: its own answer differs from one call to the next.
 _UNBOUND_LINE_IS_LOOSE = sys.version_info < (3, 12)
@@ -236,11 +232,7 @@ class Loaded:
                 raise
             except BaseException as e:
                 error = self.error_image(e)
-        warned = frozenset(
-            (w.category.__name__, str(w.message), w.filename == self.filename)
-            for w in caught
-            if _LOOSE_WARNING not in str(w.message)
-        )
+        warned = frozenset((w.category.__name__, str(w.message), w.filename == self.filename) for w in caught)
         kept = {n: image(v, ()) for n, v in space.items() if n[0] == "G"}
         return Outcome(value, error, warned, tuple(image(x, ()) for x in inputs), kept)
 

@@ -159,6 +159,7 @@ impl Compiler {
             callees: job.callees.into_iter().filter(|callee| !Arc::ptr_eq(callee, &job.cell)).collect(),
             compile_ns: started.elapsed().as_nanos() as u64,
             loops: report.loops,
+            warns_late: report.stores_before_test,
             func,
         };
         if crate::events::enabled(crate::events::Topic::Compile) {

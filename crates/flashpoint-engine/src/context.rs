@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, Weak};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::slot::Slot;
 
-use crate::float_env::Conditions;
 use crate::python::Python;
 use crate::unit::{Compiled, Version};
 
@@ -160,8 +159,6 @@ pub(crate) struct Activation<H: Python> {
     pub polls_left: u32,
     /// Whether a helper left an exception pending for the exit that follows.
     pub raised: bool,
-    /// Float conditions met before a helper left the code for a while.
-    pub conditions: Conditions,
     /// Arrays made by the code: owned addresses, released when the activation ends.
     pub made: Vec<u64>,
 }

@@ -15,7 +15,6 @@ pub mod unit;
 
 mod context;
 mod exits;
-mod float_env;
 mod helpers;
 pub mod ready;
 pub mod run;

@@ -23,10 +23,9 @@ use crate::compile::{Compiler, Job};
 use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
-use crate::float_env::{self, Conditions};
 use crate::host::{HostResult, Raised};
 use crate::policy::Policy;
-use crate::python::{FloatErrors, Python};
+use crate::python::Python;
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
@@ -112,8 +111,7 @@ impl<H: Python> Engine<H> {
         let forced = self.forced_tier(unit);
         if forced != Some(0)
             && let Some(version) = self.call_version(host, unit, args, forced)?
-            && may_compute(host, &version)
-            && let Some(compiled) = version.cell.best()
+            && let Some(compiled) = code_for(host, &version)
         {
             let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
             return self.go_on(host, ran);
@@ -266,13 +264,8 @@ impl<H: Python> Engine<H> {
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
-            conditions: Conditions::default(),
             made: Vec::new(),
         };
-        let watches = !version.lowered.float_ops.is_empty() && host.float_errors() == FloatErrors::Warn;
-        if watches {
-            float_env::take();
-        }
         if osr_every > 0 {
             context::request_poll();
         }
@@ -285,18 +278,8 @@ impl<H: Python> Engine<H> {
             stress: self.policy.deopt_every(),
         };
         let left = context::enter(compiled, &words, &state, &mut activation);
-        let mut warned = Ok(());
-        if watches {
-            let conditions = activation.conditions.and(float_env::take());
-            if conditions.any() {
-                warned = self.warn_floats(host, unit, version, conditions);
-            }
-        }
         WORDS.set(words);
-        let ran = if warned.is_err() {
-            host.release(left.result_slot);
-            Err(Raised)
-        } else if left.status == STATUS_OK {
+        let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
@@ -394,6 +377,7 @@ impl<H: Python> Engine<H> {
                 }
                 feedback.widen = true;
             }),
+            Reason::NonFinite => unit.learn(Pc(0), |feedback| feedback.non_finite = true),
             Reason::CalleeResult => owner.learn(frame.pc, |feedback| feedback.called = true),
             Reason::Raise | Reason::Untyped => {}
             _ if count == GIVE_UP => owner.learn(frame.pc, |feedback| feedback.give_up = true),
@@ -582,9 +566,19 @@ impl<H: Python> Engine<H> {
     }
 }
 
-/// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
-pub(crate) fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
-    version.lowered.float_ops.is_empty() || host.float_errors() != FloatErrors::Other
+/// The code to enter a version with, if there is some that does what NumPy and `warnings` are told to do.
+pub(crate) fn code_for<H: Python>(host: &mut H, version: &Version<H>) -> Option<Arc<Compiled>> {
+    let best = version.cell.best()?;
+    if !version.lowered.has_numpy_floats {
+        return Some(best);
+    }
+    if !host.ignores_underflow() {
+        return None;
+    }
+    if version.warns_late() && host.warnings_raise() {
+        return version.cell.of_tier(1).filter(|_| !version.tables.linked.iter().any(|callee| callee.warns_late()));
+    }
+    Some(best)
 }
 
 /// A register result as a slot.
@@ -659,8 +653,7 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             let wait = 1u32 << exits.min(16);
             return BackEdge::Continue { trips: trips.max(wait) };
         }
-        match version.cell.best() {
-            Some(_) if !may_compute(host, &version) => BackEdge::Continue { trips: 10_000 },
+        match code_for(host, &version) {
             Some(compiled) => {
                 if events::enabled(Topic::Osr) {
                     eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);

@@ -164,6 +164,8 @@ pub struct Compiled {
     pub compile_ns: u64,
     /// What the passes said of each loop, for `explain()`.
     pub loops: Vec<flashpoint_opt::LoopReport>,
+    /// Whether a warning may come after stores that stand behind it.
+    pub warns_late: bool,
 }
 
 impl CodeCell {
@@ -203,6 +205,12 @@ impl CodeCell {
     /// Whether the code will not be entered any more.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// The code of a tier.
+    pub fn of_tier(&self, tier: u8) -> Option<Arc<Compiled>> {
+        let all = self.all.lock().expect("no panic while locked");
+        all.iter().find(|compiled| compiled.tier == tier).cloned()
     }
 
     /// Publishes better code; worse code is dropped.
@@ -370,6 +378,13 @@ impl<H: Python> Version<H> {
     #[inline]
     pub fn holds(&self, host: &mut H) -> bool {
         host.assumptions_hold(&self.tables.assumptions) && self.tables.linked.iter().all(|callee| callee.holds(host))
+    }
+
+    /// Whether its code, or code it calls, may give a warning after stores that stand behind it. It matters only if
+    /// warnings are raised.
+    pub fn warns_late(&self) -> bool {
+        self.cell.peek(|code| code.is_some_and(|code| code.warns_late))
+            || self.tables.linked.iter().any(|callee| callee.warns_late())
     }
 
     /// Where the parameters come from.

@@ -67,6 +67,7 @@ reasons! {
     ShapeMismatch = 216, "FP216", "lengths do not agree", help: "raised as Python does";
     InexactDivision = 217, "FP217", "integers are too large to divide in floating point", help: "divided exactly by tier 0";
     OutOfMemory = 218, "FP218", "an array could not be allocated", help: "raised as Python's MemoryError";
+    NonFinite = 219, "FP219", "a float result is infinite or not a number", help: "the code is made again with tests for what NumPy warns of";
 
     // 3xx: why code is not better than it is.
     NoTypedForm = 300, "FP300", "an operation has no typed lowering yet", help: "rewrite it, or allow it with `fallback=True`";

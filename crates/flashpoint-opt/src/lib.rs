@@ -26,6 +26,8 @@ pub mod strips;
 
 pub mod if_convert;
 
+pub mod float_guards;
+
 mod bounds;
 mod counted;
 

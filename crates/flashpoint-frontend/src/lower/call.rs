@@ -158,7 +158,7 @@ impl Lowering<'_> {
             }
             _ => return Err(Stop::Leave(Reason::Raise)),
         };
-        Ok(Val { ty: SlotType::Range, words })
+        Ok(Val::of(SlotType::Range, words))
     }
 
     /// The number of values of a range with a known step of 1 or -1, or any other constant.
@@ -236,7 +236,7 @@ impl Lowering<'_> {
             let better = self.truth(&better)?;
             if item.ty == best.ty {
                 let words = item.words.iter().zip(&best.words).map(|(a, b)| self.b.select(better, *a, *b)).collect();
-                best = Val { ty: item.ty.clone(), words };
+                best = Val::of(item.ty.clone(), words);
             } else if i + 1 == rest.len() {
                 return Ok(self.fork_result(better, dst, item.clone(), best));
             } else {
@@ -381,7 +381,7 @@ impl Lowering<'_> {
         let mut words = iter.words.clone();
         let start = if planted(Defect::EnumerateFromZero) { self.b.i64(0) } else { start };
         words.push(start);
-        Ok(Val { ty: SlotType::Enumerate(Box::new(iter.ty)), words })
+        Ok(Val::of(SlotType::Enumerate(Box::new(iter.ty)), words))
     }
 
     fn call_zip(&mut self, args: &[Val], keywords: Keywords) -> Low<Val> {
@@ -390,7 +390,7 @@ impl Lowering<'_> {
         }
         let iters = args.iter().map(|arg| self.iterator_of(arg)).collect::<Low<Vec<_>>>()?;
         let words = iters.iter().flat_map(|iter| iter.words.clone()).collect();
-        Ok(Val { ty: SlotType::Zip(iters.into_iter().map(|iter| iter.ty).collect(), false), words })
+        Ok(Val::of(SlotType::Zip(iters.into_iter().map(|iter| iter.ty).collect(), false), words))
     }
 
     // ---- user functions
@@ -411,7 +411,7 @@ impl Lowering<'_> {
             CallTarget::Unknown => return Err(Stop::Leave(Reason::CalleeResult)),
             CallTarget::Untyped => return untyped("a call of this function"),
         };
-        callee.float_ops.iter().for_each(|op| self.note_float_op(*op));
+        self.has_numpy_floats |= callee.has_numpy_floats;
         // What the function promises itself, it must keep.
         if callee.is_own && *self.result.get_or_insert_with(|| callee.result.clone()) != callee.result {
             return Err(Stop::Leave(Reason::CalleeResult));
@@ -531,7 +531,7 @@ impl Lowering<'_> {
         self.b.jump(done, loaded);
         self.b.switch_to(done);
         self.exits.clear();
-        self.state.set(dst, Val { ty: result.clone(), words: done_params });
+        self.state.set(dst, Val::of(result.clone(), done_params));
     }
 
     /// The exit of a call whose callee raised: the exception is raised again at the call.

@@ -231,7 +231,7 @@ impl World for CPythonWorld<'_> {
             let result = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
             let Some(result) = result else { return CallTarget::Unknown };
             let unit = self.link(&self.cell.clone());
-            return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
+            return CallTarget::Unit(Callee { unit, result, is_own: true, has_numpy_floats: false });
         }
         let found = target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args.iter()));
         let Some(version) = found.filter(|version| version.cell.best().is_some()) else { return CallTarget::Unknown };
@@ -247,11 +247,11 @@ impl World for CPythonWorld<'_> {
                     .all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) =>
             {
                 let unit = self.link(&version.cell);
-                let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
+                let has_numpy_floats = version.lowered.has_numpy_floats;
                 if !self.linked.iter().any(|known| Arc::ptr_eq(known, &version)) {
                     self.linked.push(version);
                 }
-                CallTarget::Unit(Callee { unit, result, is_own: false, float_ops })
+                CallTarget::Unit(Callee { unit, result, is_own: false, has_numpy_floats })
             }
             _ => CallTarget::Unknown,
         }
