@@ -15,7 +15,7 @@ CODES = Table({"i8": 14, "f8": 12, "f4": 3, "i4": 4, "u1": 2.5, "i1": 2.5, "i2":
 LENGTHS = Table({0: 1, 1: 2, 2: 2, 3: 3, 5: 4, 8: 4, 9: 4, 17: 4, 33: 3, 70: 2, 1030: 0.5, 2100: 0.25})
 EDGES = ("2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1", "2**31", "2**32", "-1", "0", "127", "128", "255", "256", "32768", "65536")
 NESTS = Table(
-    {"one": 30, "clean": 22, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 5, "escape": 5}
+    {"one": 30, "clean": 22, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 5, "escape": 5, "grow": 5}
 )
 STATEMENTS = Table(
     {
@@ -281,6 +281,21 @@ class Kernel:
         op = self.rng.pick(("+", "-"))
         self.emit(f"for i in range({self.rng.pick(('', '1, '))}len({a})):")
         self.emit(f"    {a}[i] = {a}[i] {op} {a}[{at}]" if self.rng.chance(0.6) else f"    {a}[{at}] {op}= {a}[i]")
+
+    def nest_grow(self) -> None:
+        """An int that outgrows 64 bits, then 128."""
+        rng = self.rng
+        step = rng.pick(("r9 *= i + 2", "r9 *= 7", "r9 *= -5", "r9 = r9 * r9 + 1 if r9 < 2**130 else 3", "r8, r9 = r9, r8 + r9", "r9 = r9 * 6364136223846793005 + i",
+                         "r9 += r9", "r9 -= r8 * 3; r8 = r8 * 4 + 1", "r9 = (r9 << 3) - i", "r9 = r9 * r8; r8 = -r8 - 2", "r9 = abs(r9) * -3"))  # fmt: skip
+        if "r9" not in self.scalars:
+            self.emit(f"r8, r9 = {rng.pick((1, 0, 3))}, {rng.pick((1, 1, 3, 's' if self.scalars.get('s') == 'int' else 2))}")
+        self.emit(f"for i in range({rng.pick((30, 60, 100))}):")
+        if rng.chance(0.3):
+            self.emit(f"    if r9 {rng.pick(('> 2**64', '< -2**63', '% 3 == 1', '& 5 == 5'))}:\n{'    ' * self.depth}        r8 += 1")
+        if rng.chance(0.15):
+            self.emit(f"    if {rng.pick(('i == 20', 'r9 > 2**100', 'r9 < -2**70'))}:\n{'    ' * self.depth}        break")
+        self.emit(f"    {step}")
+        self.scalars["r8"] = self.scalars["r9"] = "int"
 
     def nest_escape(self) -> None:
         """Iterates z = z * z + c, as the Mandelbrot set does."""
