@@ -25,7 +25,7 @@ use flashpoint_ir::snapshot::Snapshot;
 use flashpoint_ir::typed::{Licences, TypedFunction};
 
 use crate::python::Python;
-use crate::tier0::Code;
+use crate::tier0::{Code, Kinds};
 
 /// Options of one function, as the user gave them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -287,6 +287,21 @@ impl<H: Python> Unit<H> {
     /// What has been learnt about an operation.
     pub fn feedback(&self, pc: Pc) -> Feedback {
         self.feedback.read().expect("no panic while locked")[pc.0 as usize]
+    }
+
+    /// The one type that a call in this function has given in tier 0, if it travels in a register. Where nothing was seen,
+    /// what the function being lowered promises: a call of itself gives no other.
+    pub fn seen_result(&self, pc: Pc, promised: Option<&SlotType>) -> Option<SlotType> {
+        let profile = self.code.profile();
+        Some(match profile.kinds(pc) {
+            Kinds::NOTHING => return promised.cloned(),
+            Kinds::INT => SlotType::Int,
+            Kinds::FLOAT => SlotType::Float,
+            Kinds::BOOL => SlotType::Bool,
+            Kinds::NONE => SlotType::None,
+            Kinds::NUMPY => SlotType::Numpy(profile.dtype(pc)?),
+            _ => return None,
+        })
     }
 
     /// Learns something about an operation: versions made without it are not entered any more.
