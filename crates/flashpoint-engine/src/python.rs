@@ -8,6 +8,7 @@ use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::Slot;
 
 use crate::host::{Host, Rematerialize};
+use crate::run::Engine;
 use crate::unit::{CodeCell, Tables, Unit};
 
 /// A host whose functions can be compiled.
@@ -31,12 +32,14 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     fn push_array_words(&mut self, array: &Slot, out: &mut Vec<u64>);
 
     /// Runs the typed lowering for a unit, answering its questions, and collects what the version names and assumes. `cell`
-    /// is where the version's code will be published: a call of the function itself links to it.
+    /// is where the version's code will be published: a call of the function itself links to it. What other units may be
+    /// called is [`Engine::callee`]'s answer.
     ///
     /// # Errors
     /// As the lowering's.
     fn lower(
         &mut self,
+        engine: &Engine<Self>,
         unit: &Arc<Unit<Self>>,
         request: &Request,
         cell: &Arc<CodeCell>,

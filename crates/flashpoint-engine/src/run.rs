@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{EntrySource, Request};
@@ -18,12 +18,14 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::ExitKind;
+use flashpoint_ir::typed::TypedFunction;
 
 use crate::compile::{Compiler, Job};
 use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::host::{HostResult, Raised};
+use crate::links::BeingMade;
 use crate::policy::Policy;
 use crate::python::Python;
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
@@ -149,24 +151,28 @@ impl<H: Python> Engine<H> {
                     .map(|(i, arg)| (SlotIdx(i as u32), host.slot_type(arg, SlotIdx(i as u32))))
                     .collect();
                 let Some(version) = self.make_version(host, unit, Pc(0), slots) else { return Ok(None) };
-                let lacks_form = version.lowered.untyped.iter().any(|u| u.reason == Reason::NoTypedForm);
-                if lacks_form && !unit.options.fallback {
+                if version.is_refused(unit) {
                     return Err(host.raise_unsupported(unit, &version.lowered));
                 }
                 version
             }
         };
+        self.count_call(unit, &version, forced);
+        Ok(Some(version))
+    }
+
+    /// Counts a call of a version that has no code, and asks for some when it pays.
+    fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         if version.cell.requested.load(Ordering::Relaxed) == 0
             && (version.misses.fetch_add(1, Ordering::Relaxed)
                 >= if forced.is_some() { 0 } else { self.policy.calls_before_tier1() }
                 || unit.has_hot_loop.load(Ordering::Relaxed))
         {
-            self.request_code(unit, &version, forced);
+            self.request_code(unit, version, forced);
         }
-        Ok(Some(version))
     }
 
-    fn make_version(
+    pub(crate) fn make_version(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -184,7 +190,8 @@ impl<H: Python> Engine<H> {
             licences: unit.options.licences,
         };
         let epoch = unit.epoch();
-        let (lowered, tables) = host.lower(unit, &request, &cell).ok()?;
+        let _being_made = BeingMade::begin(unit);
+        let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
         let version = Arc::new(Version {
             unit: Arc::downgrade(unit),
             entry,
@@ -205,26 +212,32 @@ impl<H: Python> Engine<H> {
     fn request_code(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         let tier = forced.unwrap_or(1);
         version.cell.requested.store(u32::from(tier), Ordering::Relaxed);
-        let job = |tier| {
-            let number = self.compiler.next_number();
-            let mut versions = self.versions.lock().expect("no panic while locked");
-            versions.insert(number, version);
-            Job {
-                cell: version.cell.clone(),
-                func: version.lowered.func.clone(),
-                tier,
-                number,
-                callees: version.tables.callees.clone(),
-                stress: self.policy.deopt_every() != 0,
-                short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
-            }
-        };
-        self.compiler.compile(job(tier));
+        self.request_tier(version, tier, version.lowered.func.clone());
         unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
         if forced.is_none() && self.compiler.has_tier2() {
             version.cell.requested.store(2, Ordering::Relaxed);
             unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
-            self.compiler.request(job(2), self.policy.background());
+            let job = self.job(version, 2, version.lowered.func.clone());
+            self.compiler.request(job, self.policy.background());
+        }
+    }
+
+    /// Compiles code of a version now.
+    pub(crate) fn request_tier(&self, version: &Arc<Version<H>>, tier: u8, func: TypedFunction) {
+        self.compiler.compile(self.job(version, tier, func));
+    }
+
+    fn job(&self, version: &Arc<Version<H>>, tier: u8, func: TypedFunction) -> Job {
+        let number = self.compiler.next_number();
+        self.versions.lock().expect("no panic while locked").insert(number, version);
+        Job {
+            cell: version.cell.clone(),
+            func,
+            tier,
+            number,
+            callees: version.tables.callees.clone(),
+            stress: self.policy.deopt_every() != 0,
+            short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
         }
     }
 
@@ -251,7 +264,8 @@ impl<H: Python> Engine<H> {
                 }
             }
         }
-        crate::threads::ensure_ticker();
+        version.cell.warm();
+        crate::threads::ensure_ticker(&self.policy);
         if unit.stats.best_tier.load(Ordering::Relaxed) < u32::from(compiled.tier) {
             unit.stats.best_tier.store(u32::from(compiled.tier), Ordering::Relaxed);
         }
@@ -270,7 +284,7 @@ impl<H: Python> Engine<H> {
             context::request_poll();
         }
         // Only loops are entered so often, and for so short, that it matters how long they ran.
-        let started = frame.map(|_| Instant::now());
+        let started = frame.map(|_| self.policy.clock.now());
         let state = EntryState {
             frame: frame.unwrap_or(std::ptr::null_mut()),
             helpers: self.helpers.as_ptr(),
@@ -284,7 +298,7 @@ impl<H: Python> Engine<H> {
         } else if left.status < STATUS_EXIT {
             Err(Raised)
         } else {
-            let long = started.is_some_and(|started| started.elapsed() > WORTHWHILE);
+            let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
         for object in activation.made {
@@ -352,14 +366,14 @@ impl<H: Python> Engine<H> {
     ) {
         let snapshot = &compiled.snapshots[exit];
         let reason = snapshot.reason;
-        if events::enabled(Topic::Deopt) && reason != Reason::Return {
+        if events::enabled(Topic::Deopt) && !matches!(reason, Reason::Return | Reason::NoCode) {
             let line = snapshot
                 .frames
                 .last()
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
             eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
         }
-        if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal) || stressed {
+        if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal | Reason::NoCode) || stressed {
             return;
         }
         unit.stats.deopts.fetch_add(1, Ordering::Relaxed);
@@ -408,12 +422,18 @@ impl<H: Python> Engine<H> {
             activation.raised = true;
             return 1;
         };
+        if compiled.tier == 0 {
+            self.count_call(&unit, &version, self.forced_tier(&unit));
+        }
         let raised = std::mem::take(&mut activation.raised);
         let result = match self.leave(host, &unit, &version, &compiled, &[], left, raised, false) {
             Ok(Ran::Returned(result)) => Ok(result),
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        if unit.epoch() != version.epoch {
+            activation.relink(self, &version);
+        }
         // What ran in tier 0 may have changed what the code that goes on takes for granted.
         let goes_on = activation.may_go_on(host);
         match result {
@@ -527,7 +547,7 @@ impl<H: Python> Engine<H> {
                     return Ok(result);
                 }
                 Ok(Ran::Resume(mut frames, resume_at)) => {
-                    let swap = self.is_swap(&version, &compiled, unit, &frames);
+                    let swap = self.is_swap(unit, &frames);
                     let mut outer = frames.remove(0);
                     let free = unit.code.free_slots();
                     if !free.is_empty() {
@@ -558,7 +578,7 @@ impl<H: Python> Engine<H> {
     }
 
     /// Whether the frames stand at a loop's header, left for better code; the loop then looks for it at once.
-    fn is_swap(&self, _: &Version<H>, _: &Compiled, unit: &Arc<Unit<H>>, frames: &[Resumed<H>]) -> bool {
+    fn is_swap(&self, unit: &Arc<Unit<H>>, frames: &[Resumed<H>]) -> bool {
         let [only] = frames else { return false };
         let Some(looped) = unit.code.loops().iter().find(|l| l.header == only.pc) else { return false };
         looped.arm(1);

@@ -46,6 +46,7 @@ reasons! {
     Stress = 103, "FP103", "a stress switch forced the exit", help: "unset FLASHPOINT_STRESS";
     Raise = 104, "FP104", "the code raises an exception here", help: "nothing to do";
     Untyped = 105, "FP105", "the operation has no typed form", help: "it runs in tier 0, with Python's own meaning";
+    NoCode = 106, "FP106", "the called function has no machine code yet", help: "nothing to do";
 
     // 2xx: guards.
     IntOverflow = 200, "FP200", "an integer no longer fits the type it had so far", help: "the code is widened; use a float if rounding is acceptable";

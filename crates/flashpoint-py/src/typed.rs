@@ -90,11 +90,12 @@ impl TypedPython for EngineHost {
 
     fn lower(
         &mut self,
+        engine: &Engine<Self>,
         unit: &Arc<Unit<Self>>,
         request: &Request,
         cell: &Arc<CodeCell>,
     ) -> Result<(Lowered, Tables<Self>), LowerError> {
-        let mut world = world::CPythonWorld::new(self, unit, request, cell);
+        let mut world = world::CPythonWorld::new(self, engine, unit, request, cell);
         let lowered = lower(request, &mut world);
         let tables = world.into_tables();
         match lowered {

@@ -5,7 +5,9 @@ use flashpoint_ir::generic::{CmpOp, GenericFunction, GenericOp, Pc, SlotIdx, Slo
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::Recipe;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, Value};
+use flashpoint_ir::typed::{
+    BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, UnitRef, Value,
+};
 
 use super::state::{ArrayParts, FrameVals, Val};
 use super::types::SlotType;
@@ -416,14 +418,7 @@ impl Lowering<'_> {
         if callee.is_own && *self.result.get_or_insert_with(|| callee.result.clone()) != callee.result {
             return Err(Stop::Leave(Reason::CalleeResult));
         }
-        let link = match self.links.iter().position(|unit| *unit == callee.unit) {
-            Some(link) => link,
-            None => {
-                self.links.push(callee.unit);
-                self.links.len() - 1
-            }
-        };
-        self.call_unit(dst, link as u32, &callee.result, &args);
+        self.call_unit(dst, callee.unit, &callee.result, &args);
         Ok(Flow::Next)
     }
 
@@ -474,7 +469,7 @@ impl Lowering<'_> {
         self.goto_inner(Pc(0), false);
     }
 
-    fn call_unit(&mut self, dst: SlotIdx, link: u32, result: &SlotType, args: &[Val]) {
+    fn call_unit(&mut self, dst: SlotIdx, unit: UnitRef, result: &SlotType, args: &[Val]) {
         let ctx = self.b.context();
         let left = self.b.load(Type::I32, ctx, flashpoint_ir::abi::offset::CALLS_LEFT, Region::Context);
         let zero = self.b.iconst(Type::I32, 0);
@@ -488,7 +483,6 @@ impl Lowering<'_> {
         let register = result.machine_types();
         let mut types = register.clone();
         types.push(Type::I64);
-        let unit = flashpoint_ir::typed::UnitRef(link);
         let inst = self.b.push(InstKind::CallUnit(unit, words), &types);
         let results = self.b.results(inst).to_vec();
         let status = results[results.len() - 1];

@@ -42,7 +42,7 @@ use flashpoint_ir::generic::*;
 use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{Block, Licences, SnapshotId, TypedFunction, UnitRef, Value};
+use flashpoint_ir::typed::{Block, Licences, SnapshotId, TypedFunction, Value};
 
 use state::{FrameVals, Key, Origin, State, Val};
 use types::SlotType;
@@ -79,8 +79,6 @@ pub struct Lowered {
     pub params: Vec<EntryParam>,
     /// What a register result stands for; `None` if no return travels in a register.
     pub result: Option<SlotType>,
-    /// Units called, by their number in the link table.
-    pub links: Vec<UnitRef>,
     /// Operations without typed form, in the order met.
     pub untyped: Vec<Untyped>,
     /// Whether it does float arithmetic of NumPy, or calls what does. Guards leave to tier 0 where NumPy warns by default
@@ -209,7 +207,6 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
-    links: Vec<UnitRef>,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
     has_numpy_floats: bool,
@@ -240,7 +237,6 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
-            links: Vec::new(),
             result: request.promised.clone(),
             untyped: Vec::new(),
             has_numpy_floats: false,
@@ -284,7 +280,6 @@ impl<'a> Lowering<'a> {
             func: self.b.func,
             params: self.params,
             result,
-            links: self.links,
             untyped: self.untyped,
             has_numpy_floats: self.has_numpy_floats,
         }
