@@ -5,8 +5,6 @@
 //! a panic inside one ends the process, since compiled frames cannot be unwound.
 #![allow(unsafe_code, reason = "compiled code passes raw pointers")]
 
-use std::time::Instant;
-
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::planted::{Defect, planted};
@@ -170,10 +168,11 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
         activation.polls_to_skip -= 1;
         return 0;
     }
-    let asked = Instant::now();
+    let asked = engine.policy.clock.now();
     host.attach();
     // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
-    activation.polls_to_skip = (10 * asked.elapsed().as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
+    activation.polls_to_skip =
+        (10 * (engine.policy.clock.now() - asked).as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
     if host.poll().is_err() {
         activation.raised = true;
         return 2;

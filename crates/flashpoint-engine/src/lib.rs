@@ -27,5 +27,8 @@ pub mod policy;
 mod queue;
 pub mod threads;
 
+#[cfg(test)]
+mod transitions;
+
 pub use context::{announce_better_code, request_poll};
 pub use helpers::unary_lib_func;

@@ -89,7 +89,7 @@ impl<H: Python> Engine<H> {
     /// If it left compiled code.
     #[inline]
     pub fn enter_ready(&self, host: &mut H, ready: &Ready<H>, words: &[u64]) -> Result<Slot, Unfinished> {
-        crate::threads::ensure_ticker();
+        crate::threads::ensure_ticker(&self.policy);
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{EntrySource, Request};
@@ -270,7 +270,7 @@ impl<H: Python> Engine<H> {
             }
         }
         version.cell.warm();
-        crate::threads::ensure_ticker();
+        crate::threads::ensure_ticker(&self.policy);
         if unit.stats.best_tier.load(Ordering::Relaxed) < u32::from(compiled.tier) {
             unit.stats.best_tier.store(u32::from(compiled.tier), Ordering::Relaxed);
         }
@@ -290,7 +290,7 @@ impl<H: Python> Engine<H> {
             context::request_poll();
         }
         // Only loops are entered so often, and for so short, that it matters how long they ran.
-        let started = frame.map(|_| Instant::now());
+        let started = frame.map(|_| self.policy.clock.now());
         let state = EntryState {
             frame: frame.unwrap_or(std::ptr::null_mut()),
             helpers: self.helpers.as_ptr(),
@@ -304,7 +304,7 @@ impl<H: Python> Engine<H> {
         } else if left.status < STATUS_EXIT {
             Err(Raised)
         } else {
-            let long = started.is_some_and(|started| started.elapsed() > WORTHWHILE);
+            let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
         for object in activation.made {

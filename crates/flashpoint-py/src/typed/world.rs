@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use flashpoint_engine::links::{Caller, Links};
 use flashpoint_engine::run::Engine;
-use flashpoint_engine::tier0::profile::Kinds;
 use flashpoint_engine::unit::{CodeCell, Tables};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, Seen, World};
-use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -213,22 +211,7 @@ impl World for CPythonWorld<'_> {
     }
 
     fn seen(&self, function: u32, pc: Pc) -> Seen {
-        let unit = self.unit_of(function);
-        let profile = unit.code.profile();
-        Seen::One(match profile.kinds(pc) {
-            Kinds::NOTHING => return Seen::Nothing,
-            Kinds::INT => SlotType::Int,
-            Kinds::FLOAT => SlotType::Float,
-            Kinds::COMPLEX => SlotType::Complex,
-            Kinds::BOOL => SlotType::Bool,
-            Kinds::NONE => SlotType::None,
-            kinds if kinds == Kinds::WIDE || kinds == Kinds::WIDE | Kinds::INT => SlotType::Int128,
-            Kinds::NUMPY => match profile.dtype(pc) {
-                Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-                _ => return Seen::Other,
-            },
-            _ => return Seen::Other,
-        })
+        self.unit_of(function).seen(pc)
     }
 
     fn callee(
@@ -241,11 +224,7 @@ impl World for CPythonWorld<'_> {
     ) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
-        let seen = match self.seen(function, pc) {
-            Seen::Nothing => promised.cloned(),
-            Seen::One(ty) => (ty.machine_types().len() <= 1).then_some(ty),
-            Seen::Other => None,
-        };
+        let seen = self.unit_of(function).seen_result(pc, promised);
         let caller = Caller { unit: self.unit, request: self.request, cell: self.cell };
         self.engine.callee(self.host, &mut self.links, &caller, &target, args, seen)
     }
