@@ -12,6 +12,7 @@ pub mod cleanup;
 
 mod edit;
 mod fold;
+mod intervals;
 
 pub mod gvn;
 pub mod rules;
@@ -25,6 +26,7 @@ pub mod version;
 pub mod strips;
 
 pub mod if_convert;
+pub mod trips;
 
 mod bounds;
 mod counted;

@@ -50,6 +50,7 @@ use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
 use crate::strips::strip_mine;
+use crate::trips::count_trips;
 use crate::version::{specialize_steps, version_loops};
 
 /// What every function goes through before tier 1: linear in its size.
@@ -93,6 +94,7 @@ pub const TIER2: &[Pass] = &[
     pass!(licm, "licm", "move invariant code in front of loops"),
     pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
     pass!(if_convert, "if_convert", "do both sides of small branches that hold guards"),
+    pass!(count_trips, "count_trips", "take polls, and overflow checks, out of innermost loops that are not counted"),
     pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),

@@ -218,6 +218,8 @@ struct Lowering<'a> {
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
     links: Vec<UnitRef>,
+    /// How often the function was copied into itself.
+    recursive_copies: usize,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
     float_ops: Vec<FloatOp>,
@@ -249,6 +251,7 @@ impl<'a> Lowering<'a> {
             param_values: Vec::new(),
             entry_block,
             links: Vec::new(),
+            recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
             float_ops: Vec::new(),

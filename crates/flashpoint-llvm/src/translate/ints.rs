@@ -1,5 +1,6 @@
 //! Integer arithmetic, and conversions.
 
+use flashpoint_ir::factor::exact_factors;
 use flashpoint_ir::typed::*;
 
 use super::{Translated, Translator};
@@ -59,6 +60,17 @@ impl<'a> Translator<'a> {
         let ty = ir.type_of(a);
         let bits = self.ty(lhs).lane_bits();
         let negative = |value| ir.icmp(IntPredicate::LLVMIntSLT, value, ir.int_like(ty, 0));
+        if op == OverflowOp::SmulOverflow
+            && bits <= 64
+            && self.ty(lhs).lanes == 1
+            && let Some(&InstKind::Iconst { value: factor, .. }) = self.defs[rhs.index()]
+            && factor != 0
+        {
+            // One unsigned comparison says whether the operand lies between the ends, and the product need not be exact.
+            let (lo, hi) = exact_factors(factor, bits);
+            let above = ir.sub(a, ir.int(ty, lo));
+            return (ir.mul(a, b), ir.icmp(IntPredicate::LLVMIntUGT, above, ir.int(ty, hi - lo)));
+        }
         if vectorise || self.ty(lhs).lanes != 1 {
             match op {
                 OverflowOp::SaddOverflow => {

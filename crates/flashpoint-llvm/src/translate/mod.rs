@@ -57,6 +57,7 @@ pub(crate) fn translate(ir: &Ir, request: &CompileRequest) -> Translated<()> {
         ctx: ir.param(inner, 0),
         blocks: vec![None; func.blocks.len()],
         values: vec![None; func.value_types.len()],
+        defs: definitions(func),
         in_clean_loop: clean_blocks(func, &cfg),
         exits: vec![None; func.snapshots.len()],
         links: None,
@@ -141,6 +142,8 @@ struct Translator<'a> {
     ctx: Val<'a>,
     blocks: Vec<Option<Bb<'a>>>,
     values: Vec<Option<Val<'a>>>,
+    /// What computes each value that is an instruction's first result.
+    defs: Vec<Option<&'a InstKind>>,
     in_clean_loop: Vec<bool>,
     exits: Vec<Option<Bb<'a>>>,
     links: Option<Val<'a>>,
@@ -280,7 +283,7 @@ impl<'a> Translator<'a> {
                 return Ok(());
             }
             InstKind::Guard(cond, exit) => {
-                self.guard(self.value(*cond), *exit);
+                self.guard(*cond, *exit);
                 return Ok(());
             }
             InstKind::Poll(exit) => {
@@ -366,6 +369,18 @@ impl<'a> Translator<'a> {
     fn version(&self) -> Val<'a> {
         self.ir.add_external_constant(VERSION_SYMBOL, self.types.i64)
     }
+}
+
+/// What computes each value that is an instruction's first result.
+fn definitions(func: &TypedFunction) -> Vec<Option<&InstKind>> {
+    let mut defs = vec![None; func.value_types.len()];
+    for inst in func.layout.iter().flat_map(|block| &func.blocks[block.index()].insts) {
+        let data = &func.insts[inst.index()];
+        if let Some(result) = data.results.first() {
+            defs[result.index()] = Some(&data.kind);
+        }
+    }
+    defs
 }
 
 /// Which blocks belong to a clean innermost loop.
