@@ -23,6 +23,7 @@ pub mod ranges;
 pub mod licm;
 pub mod version;
 
+pub mod carry;
 pub mod strips;
 
 pub mod if_convert;

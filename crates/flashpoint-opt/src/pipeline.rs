@@ -43,6 +43,7 @@ macro_rules! pass {
     };
 }
 
+use crate::carry::carry_stores;
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
 use crate::gvn::gvn;
 use crate::if_convert::if_convert;
@@ -92,6 +93,7 @@ pub const TIER2: &[Pass] = &[
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
     pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
     pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(carry_stores, "carry_stores", "hand what an iteration stores to the load of the next"),
     pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
     pass!(if_convert, "if_convert", "do both sides of small branches that hold guards"),
     pass!(count_trips, "count_trips", "take polls, and overflow checks, out of innermost loops that are not counted"),

@@ -272,7 +272,7 @@ impl Plan {
 }
 
 /// Whether a guard with this reason protects a number, not an address.
-fn is_about_numbers(reason: Reason) -> bool {
+pub fn is_about_numbers(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::IntOverflow
@@ -285,7 +285,7 @@ fn is_about_numbers(reason: Reason) -> bool {
 }
 
 /// Whether a block runs in every iteration.
-fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
+pub fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
     info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
 }
 
@@ -763,7 +763,7 @@ fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second: Inst) -> b
 }
 
 /// Copies the pure instructions of a loop that compute `value`, under other names for some of its values.
-fn copy_slice(
+pub fn copy_slice(
     emit: &mut Emitter,
     shape: &Shape,
     info: &Loop,
