@@ -24,6 +24,7 @@ pub mod licm;
 pub mod version;
 
 pub mod carry;
+pub mod jam;
 pub mod strips;
 
 pub mod if_convert;

@@ -47,6 +47,7 @@ use crate::carry::carry_stores;
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
 use crate::gvn::gvn;
 use crate::if_convert::if_convert;
+use crate::jam::jam;
 use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
@@ -94,6 +95,7 @@ pub const TIER2: &[Pass] = &[
     pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
     pass!(licm, "licm", "move invariant code in front of loops"),
     pass!(carry_stores, "carry_stores", "hand what an iteration stores to the load of the next"),
+    pass!(jam, "jam", "do iterations together whose inner loop is a sum that waits for itself"),
     pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
     pass!(if_convert, "if_convert", "do both sides of small branches that hold guards"),
     pass!(count_trips, "count_trips", "take polls, and overflow checks, out of innermost loops that are not counted"),
