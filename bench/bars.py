@@ -56,6 +56,7 @@ def loop_experiment(case):
     participants = [Participant(peer, peer, case=case.name) for peer in peers]
     participants.insert(1, Participant("ours on one CPU", "ours", one_cpu=True, case=case.name))
     participants.append(Participant("ours, new dtype", "ours", "dtype", case=case.name))
+    participants.append(Participant("ours in tier 0", "ours", "tier0", case=case.name))
     return Experiment(case.name, participants, case.size_in_round)
 
 
@@ -128,6 +129,9 @@ BARS = [
     Bar("first, 1 CPU", "our first call on one CPU over (CPython's + 5 ms)",
         ("ours on one CPU", "cpython"),
         lambda r: r["ours on one CPU"]["first"] / (r["cpython"]["first"] + 5 * MS), 1.0, experiments=LOOPS),
+    Bar("tier 0", "the interpreter of tier 0 over CPython's",
+        ("ours in tier 0", "cpython"), lambda r: r["ours in tier 0"]["first"] / r["cpython"]["first"], 1.0,
+        experiments=LOOPS),
     Bar("new dtype", "first call with a new dtype over (2 x its steady time + 5 ms)",
         ("ours, new dtype",),
         lambda r: r["ours, new dtype"]["first"] / (2 * r["ours, new dtype"]["steady"] + 5 * MS), 1.0,

@@ -69,6 +69,21 @@ def measure_dtype(peer, _spawned, params):
     return report
 
 
+def measure_tier0(peer, _spawned, params):
+    """One call of one program that stays in the interpreter of tier 0."""
+    load_numpy(peer)
+    compiler, _, _ = load_compiler(peer, params, tier=0)
+    import programs
+
+    case = programs.CASES[params["case"]]
+    fn = compiler(case.fn)
+    fn(*case.make_args(case.small, 1))  # Prepared, so that the interpreter alone is timed.
+    args = programs.fresh(case.make_args(int(params["size"]), int(params["seed"])))
+    begin = clock()
+    result = fn(*args)
+    return {"first": clock() - begin, **describe(result, args), **told(fn)}
+
+
 def measure_import(peer, _spawned, params):
     """Import time and memory beyond NumPy's."""
     before = load_numpy(peer)

@@ -23,6 +23,19 @@ from .worker import MARK_SIZE, Mark
 ROOT = pathlib.Path(__file__).parent.parent
 
 
+PER_HOUR = 100_000
+# What a run must hold for "no difference" to say something: (counter, in words, least share of the programs).
+QUOTAS = (
+    ("guard_exit", "leave by a guard", 0.3),
+    ("tier_change", "change tier inside a loop", 0.2),
+    ("raised", "raise", 0.1),
+)
+
+
+def verdict(value: float, least: float, wanted) -> str:
+    return f" ({'quota' if value >= least else 'MISSES its quota'}: {wanted})"
+
+
 class Worker:
     """One worker process and the mark it leaves."""
 
@@ -30,12 +43,13 @@ class Worker:
         self.options, self.number, self.folder = options, number, folder
         self.mark_path = os.path.join(folder, f"mark{number}")
         self.log_path = os.path.join(folder, f"stderr{number}")
+        self.cpu_before = 0.0
         self.begin(start)
 
     def begin(self, start: int) -> None:
         pathlib.Path(self.mark_path).write_bytes(b"\0" * MARK_SIZE)
         self.mark = Mark(self.mark_path)
-        self.seen_tick, self.seen_at = -1, time.monotonic()
+        self.seen_tick, self.seen_at = -1, (0.0, time.monotonic())
         self.pending = b""
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -69,18 +83,34 @@ class Worker:
         if self.process.poll() is not None:
             return "crash"
         _, tick, _ = self.mark.read()
-        now = time.monotonic()
+        cpu, now = cpu_seconds(self.process.pid), time.monotonic()
         if tick != self.seen_tick:
-            self.seen_tick, self.seen_at = tick, now
-        return "hang" if now - self.seen_at > limit_s else ""
+            self.seen_tick, self.seen_at = tick, (cpu, now)
+        # A worker that others keep from running does not hang; one that waits for ever uses no processor.
+        busy, waited = cpu - self.seen_at[0], now - self.seen_at[1]
+        return "hang" if busy > limit_s or waited > 20 * limit_s else ""
+
+    def cpu_spent(self) -> float:
+        """By this worker and those before it."""
+        return self.cpu_before + cpu_seconds(self.process.pid)
 
     def end(self) -> None:
+        self.cpu_before = self.cpu_spent()
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
 
     def last_words(self) -> str:
         return pathlib.Path(self.log_path).read_text(errors="replace")[-1500:]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used; 0 where the system does not tell."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Books:
@@ -94,12 +124,17 @@ class Books:
 
     def take(self, message: dict) -> None:
         if "finding" in message:
-            self.findings.append(message["finding"])
+            self.find(message["finding"])
             return
         self.counts.update(message["counts"])
         self.constructs.update(message["constructs"])
         self.reasons.update(message["reasons"])
         self.texts.update(message["texts"])
+
+    def find(self, finding: dict) -> None:
+        # At once: whoever watches a long run wants to see it before the end.
+        print(f"\nseed {finding['seed']}: {finding['detail']}", file=sys.stderr, flush=True)
+        self.findings.append(finding)
 
     def n_run(self) -> int:
         return self.counts["same"] + self.counts["different"]
@@ -116,12 +151,11 @@ class Books:
         return f"{100 * self.counts[name] / max(self.n_run(), 1):.1f} %"
 
     def summary(self) -> str:
+        per_hour = len(self.texts) / max(time.monotonic() - self.began, 1e-9) * 3600
         rows = [
-            ("distinct programs", len(self.texts)),
+            ("distinct programs", f"{len(self.texts)}, {per_hour:.0f} in an hour{verdict(per_hour, PER_HOUR, PER_HOUR)}"),
+            *((name, self.share(key) + verdict(self.counts[key] / max(self.n_run(), 1), least, f"{least:.0%}")) for key, name, least in QUOTAS),
             ("mode runs", self.counts["mode_runs"]),
-            ("leave by a guard", self.share("guard_exit")),
-            ("change tier inside a loop", self.share("tier_change")),
-            ("raise", self.share("raised")),
             ("unsupported", self.counts["unsupported"]),
             ("too slow in CPython", self.counts["slow"]),
             ("findings", len(self.findings)),
@@ -144,7 +178,7 @@ class Books:
 
 def hunt(options, books: Books) -> None:
     """Runs workers until the time is over or enough was found."""
-    deadline = time.monotonic() + options.seconds
+    began = time.monotonic()
     show_at = time.monotonic() + 2
     tty = sys.stderr.isatty()
     with tempfile.TemporaryDirectory(prefix="flashpoint-fuzz-") as folder:
@@ -153,7 +187,10 @@ def hunt(options, books: Books) -> None:
         for w in workers:
             selector.register(w.process.stdout, selectors.EVENT_READ, w)
         try:
-            while time.monotonic() < deadline and len(books.findings) < options.max_findings:
+            while len(books.findings) < options.max_findings:
+                spent = sum(w.cpu_spent() for w in workers) if options.cpu else time.monotonic() - began
+                if spent >= options.seconds:
+                    break
                 if options.programs and len(books.texts) + books.counts["unsupported"] >= options.programs:
                     break
                 for key, _ in selector.select(timeout=0.25):
@@ -186,7 +223,7 @@ def restart(w: Worker, kind: str, selector, books: Books) -> None:
         # Not the compiled code's doing: going on would only repeat it.
         raise SystemExit(f"a worker failed outside compiled code (seed {seed}, status {status}):\n{w.last_words()}")
     detail = f"{kind} (status {status}) in mode {mode}\n{w.last_words()}"
-    books.findings.append(
+    books.find(
         {"seed": seed, "kind": kind, "mode": mode, "what": kind, "detail": detail, "text": generate(seed).text}
     )
     w.begin(seed + w.options.jobs)
@@ -211,10 +248,11 @@ def report_findings(options, books: Books) -> None:
 def parse(argv: list | None = None):
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--cpu", action="store_true", help="count the workers' processor time as the seconds")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=None, help="first seed; by default taken from the clock")
     parser.add_argument("--programs", type=int, default=0, help="stop after so many")
-    parser.add_argument("--modes", default="rota", help='"all", "rota" (six per program), or names separated by spaces')
+    parser.add_argument("--modes", default="rota", help='"all", "rota" (two per program), or names separated by spaces')
     parser.add_argument("--timeout", type=float, default=30, help="seconds for one mode of one program")
     parser.add_argument("--max-findings", type=int, default=20)
     parser.add_argument("--minimise", type=float, default=60, help="seconds per sort of finding; 0: leave as they are")

@@ -24,6 +24,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .values import Rng, Table
+
 REFERENCE_LIMIT_S = 1.0  # the minimiser lowers it: it makes endless loops
 
 
@@ -41,26 +43,45 @@ class Mode(NamedTuple):
     """How the functions of a program are compiled: options of `njit`, and the stress switch."""
 
     name: str
-    options: dict
+    tier: int | None = None
     stress: str = ""
     rounds: int = 1  # how often the steps are run, so that default tiering gets somewhere
+    scripted: bool = False  # low thresholds, and tier 2 is compiled by hand between steps
+    fallback: bool = False
+    share: float = 1  # how often `rota` draws it
+
+    def uses_tier2(self) -> bool:
+        return self.tier == 2
+
+    def is_available(self) -> bool:
+        return (not self.uses_tier2() or api().tier2_available()) and (not self.scripted or hasattr(api()._core, "step_compiler"))
+
+    def options(self) -> dict:
+        """For `njit`."""
+        options = {"fallback": True} if self.fallback else {}
+        return options if self.tier is None else options | {"tier": self.tier}
 
 
 MODES = (
-    Mode("tier0", {"tier": 0}),
-    Mode("tier1", {"tier": 1}),
-    Mode("tier2", {"tier": 2}),
-    Mode("osr:1", {}, "osr:1"),
-    Mode("osr:3", {}, "osr:3"),
-    Mode("deopt:1", {"tier": 1}, "deopt:1"),
-    Mode("deopt:7", {"tier": 1}, "deopt:7"),
-    Mode("tier2-deopt:1", {"tier": 2}, "deopt:1"),
-    Mode("tier2-deopt:7", {"tier": 2}, "deopt:7"),
-    Mode("deopt:5,osr:2", {}, "deopt:5,osr:2"),
-    Mode("default", {}, "", 3),
+    Mode("tier0", 0, share=2),
+    Mode("tier1", 1, share=4),
+    Mode("tier2", 2, share=4),
+    Mode("osr:1", 1, "osr:1", share=3),
+    Mode("osr:3", None, "osr:3", share=0.4),
+    Mode("deopt:1", 1, "deopt:1", share=2),
+    Mode("deopt:7", 1, "deopt:7", share=2),
+    Mode("tier1-deopt:5,osr:2", 1, "deopt:5,osr:2", share=2),
+    Mode("tier2-deopt:1", 2, "deopt:1", share=0.7),
+    Mode("tier2-deopt:7", 2, "deopt:7", share=0.7),
+    Mode("tier2-osr:2", 2, "osr:2", share=2),
+    Mode("deopt:5,osr:2", None, "deopt:5,osr:2", share=0.2),
+    Mode("default", rounds=3, share=0.2),
+    Mode("scripted", rounds=3, scripted=True, share=1),
+    Mode("fallback", 1, fallback=True, share=0.7),
 )
 # Run on what is `Unsupported` otherwise: it must not answer wrongly either.
-FALLBACK = Mode("fallback", {"tier": 1, "fallback": True})
+FALLBACK = MODES[-1]
+LARGE_IN_TIER2 = 0.1
 
 
 class Outcome(NamedTuple):
@@ -111,18 +132,23 @@ def api():
     return flashpoint
 
 
-def modes(names: str = "all", seed: int = 0) -> list:
-    """`all`; `rota`: tier 0, 1, one OSR mode and, by `seed`, three of the others; or a list of names."""
-    present = [m for m in MODES if m.options.get("tier") != 2 or api().tier2_available()]
+def modes(names: str = "all", seed: int = 0, shape: str = "") -> list:
+    """`all`; `rota`: two drawn by `seed` according to their shares; or a list of names."""
+    present = [m for m in MODES if m.is_available()]
     if names == "all":
         return present
     if names == "rota":
-        rest = [m for m in present if m.name not in ("tier0", "tier1", "osr:1")]
-        # Strides are coprime to the length of the list only by luck; a set keeps them distinct.
-        wanted = {rest[(seed * 3 + i) % len(rest)].name for i in range(3)} | {"tier0", "tier1", "osr:1"}
-        return [m for m in present if m.name in wanted]
+        # What LLVM takes for a large function buys ten programs of the other shapes.
+        shares = {m: m.share * (LARGE_IN_TIER2 if shape == "large" and m.uses_tier2() else 1) for m in present}
+        rng = Rng(~seed)  # not the numbers that the program was made from
+        drawn = []
+        while len(drawn) < min(2, len(present)):
+            mode = rng.draw(Table(shares))
+            drawn.append(mode)
+            del shares[mode]
+        return sorted(drawn, key=present.index)
     wanted = set(split_names(names))
-    return [m for m in (*present, FALLBACK) if m.name in wanted]
+    return [m for m in present if m.name in wanted]
 
 
 def split_names(names: str) -> list:
@@ -330,7 +356,7 @@ def _check(loaded: Loaded, mode_list: list, on_mode) -> Report:
                 difference = Difference(FALLBACK.name, 0, "unsupported", None, str(again))
             status = "different" if difference else "unsupported"
             return Report(status, difference, f"{mode.name}: {e}", raised, n_modes=n)
-        guard_exit |= counts.get("deopts", 0) > 0 and not mode.stress
+        guard_exit |= counts.get("deopts", 0) > 0  # those that stress forced are not counted
         tier_change |= counts.get("osr_entries", 0) + counts.get("tier_changes_in_loop", 0) > 0
         if difference:
             return Report("different", difference, "", raised, guard_exit, tier_change, n + 1)
@@ -342,15 +368,20 @@ def _run_mode(loaded: Loaded, mode: Mode, expected: list, steps: list):
     fp = api()
 
     def njit(fn):
-        wrapper = fp.njit(fn, **mode.options)
+        wrapper = fp.njit(fn, **mode.options())
         made.append(wrapper)
         return wrapper
 
     fp.config.stress = mode.stress
+    if mode.scripted:
+        fp._core.set_background(False)
+        fp._core.set_thresholds(2, 20)
     try:
         space = loaded.namespace(njit)
         for i, step in enumerate(s for _ in range(mode.rounds) for s in steps):
             got = loaded.step(space, step)
+            while mode.scripted and fp._core.step_compiler():
+                pass
             if got != expected[i]:
                 if "Unsupported" in repr(got.error):  # the program caught it and raised another
                     raise fp.Unsupported(str(got.error))
@@ -358,6 +389,9 @@ def _run_mode(loaded: Loaded, mode: Mode, expected: list, steps: list):
         return None, _counters(made)
     finally:
         fp.config.stress = ""
+        if mode.scripted:
+            fp._core.set_background(True)
+            fp._core.set_thresholds(60, 400)
 
 
 def _difference(mode: str, i: int, expected: Outcome, got: Outcome) -> Difference:

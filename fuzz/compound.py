@@ -27,7 +27,22 @@ class Body(Statements):
         if rng.chance(0.92):
             self.loop(hot=True)
         self.block(rng.between(0, 3), 0)
-        names = [n for n in self.env if n not in self.loop_vars or rng.chance(0.5)][-7:]
+        return self.end(7)
+
+    def main_small(self) -> list:
+        """A few statements, nearly always one loop: cheap to run, and what goes wrong is not hidden by what else does."""
+        rng = self.rng
+        for i in range(rng.between(1, 2)):
+            self.assign(f"v{i}", rng.draw(SCALARS), 2)
+        if rng.chance(0.9):
+            self.loop(hot=True, size=(1, 2))
+        self.block(rng.between(0, 1), 1)
+        return self.end(4)
+
+    def end(self, most: int) -> list:
+        """The return; the function's lines."""
+        rng = self.rng
+        names = [n for n in self.env if n not in self.loop_vars or rng.chance(0.5)][-most:]
         self.emit(f"return ({', '.join(names)},)" if len(names) != 1 or rng.chance(0.3) else f"return {names[0]}")
         return self.lines
 
@@ -78,10 +93,11 @@ class Body(Statements):
             self.emit(f"while {condition}:")
         self.loop_body(level, [counter], first=f"{counter} += 1")
 
-    def loop(self, hot: bool, level: int = 0) -> None:
-        """A `for` statement; `hot`: the loop the program is about."""
+    def loop(self, hot: bool, level: int = 0, size: tuple = ()) -> None:
+        """A `for` statement; `hot`: the loop the program is about; `size`: how many statements its body has."""
         rng = self.rng
         most = rng.pick((30, 60, 60, 120, 300, 1000)) if hot else (16 if not self.in_loop else 5)
+        size = size or ((2, 4) if hot else (1, 3))
         self.fresh += 1
         var = f"i{self.fresh}"
         kind = rng.draw(LOOPS)
@@ -154,11 +170,11 @@ class Body(Statements):
         if index_of:
             self.indexes[var] = index_of
         self.loop_body(
-            level, [n for n, k in new.items() if k == "int" and kind not in ("range_big", "range_from")], hot=hot
+            level, [n for n, k in new.items() if k == "int" and kind not in ("range_big", "range_from")], size=size
         )
         self.indexes.pop(var, None)
 
-    def loop_body(self, level: int, small: list, first: str = "", hot: bool = False) -> None:
+    def loop_body(self, level: int, small: list, first: str = "", size: tuple = (1, 3)) -> None:
         rng = self.rng
         before = dict(self.env)
         outer_small = self.small_names
@@ -169,7 +185,7 @@ class Body(Statements):
         if first:
             self.emit(first)
         self.depth -= 1
-        self.nested(rng.between(2, 4) if hot else rng.between(1, 3), level + 1)
+        self.nested(rng.between(*size), level + 1)
         if rng.chance(0.1):
             self.emit(f"    if {self.condition()}:")
             self.emit(f"        {rng.pick(('break', 'continue'))}")

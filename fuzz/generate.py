@@ -9,34 +9,45 @@ A program is one module text. It defines helpers, module globals `G0…`, the fu
 so that a reproducer is the text alone. Start at [`generate`].
 
 Promises: the text compiles; every program terminates (loops are counted, recursion has a depth,
-see also `expressions`); most raise nothing. `compound`, `statements` and `expressions` write the
-functions, `weights` holds the mix.
+see also `expressions`); most raise nothing. A program has one of four shapes: "large" and "small"
+ones are written by `compound`, `statements` and `expressions` (`weights` holds their mix), a "kernel"
+by `kernels`, "scalars" by `scalars`.
 """
 
 from collections import Counter
 from typing import NamedTuple
 
 from .compound import Body
+from .kernels import Kernel
+from .scalars import Scalars
 from .values import CODES, Arr, Rng, Tup, argument, array_value, int_value, other_argument
-from .weights import PARAMETERS
+from .weights import PARAMETERS, SHAPES
 
 
 class Program(NamedTuple):
     seed: int
     text: str
     constructs: dict  # construct name -> times emitted
+    shape: str
 
 
 def generate(seed: int) -> Program:
     """The program of `seed`: the same text on every machine and Python version."""
     rng, cover = Rng(seed), Counter()
-    module = _Module(rng, cover)
-    return Program(seed, module.text(), dict(cover))
+    shape = rng.draw(SHAPES)
+    cover["shape." + shape] += 1
+    if shape == "kernel":
+        writer = Kernel(rng, cover)
+    elif shape == "scalars":
+        writer = Scalars(rng, cover)
+    else:
+        writer = _Module(rng, cover, shape == "small")
+    return Program(seed, writer.text(), dict(cover), shape)
 
 
 class _Module:
-    def __init__(self, rng: Rng, cover: Counter):
-        self.rng, self.cover = rng, cover
+    def __init__(self, rng: Rng, cover: Counter, is_small: bool):
+        self.rng, self.cover, self.is_small = rng, cover, is_small
         self.lines = ["import cmath", "import math", "", "import numpy as np", ""]
         self.helpers: list = []
         self.globals: dict = {}
@@ -50,9 +61,9 @@ class _Module:
         if rng.chance(0.08):
             self.globals["GA"] = Arr(1, "f8")
             self.lines.append(f"GA = {array_value(rng, Arr(1, 'f8'), 5)}")
-        for i in range(rng.pick((0, 0, 1, 1, 2))):
+        for i in range(rng.pick((0, 0, 0, 1) if self.is_small else (0, 0, 1, 1, 2))):
             self._helper(i)
-        kinds = [self._parameter_kind() for _ in range(rng.pick((1, 2, 2, 3, 3, 4)))]
+        kinds = [self._parameter_kind() for _ in range(rng.pick((1, 2, 2) if self.is_small else (1, 2, 2, 3, 3, 4)))]
         self.keyword_only = len(kinds) > 1 and kinds[-1] == "int" and rng.chance(0.2)
         factory = rng.chance(0.08)
         signature = [f"p{i}" for i in range(len(kinds))]
@@ -71,7 +82,7 @@ class _Module:
             if factory
             else ["", "", "@njit", f"def f({', '.join(signature)}):"]
         )
-        self.lines += body.main()
+        self.lines += body.main_small() if self.is_small else body.main()
         steps = self._steps(kinds)
         if factory:
             self.lines += [
@@ -144,7 +155,7 @@ class _Module:
         """Calls with values of the generated kinds, then of other types; globals are rebound between."""
         rng = self.rng
         steps = []
-        for i in range(rng.pick((2, 2, 3, 3, 4))):
+        for i in range(rng.pick((2, 2, 3) if self.is_small else (2, 2, 3, 3, 4))):
             # The last call changes a type: what was compiled for the first must not answer it.
             change = rng.below(len(kinds)) if i >= 1 and rng.chance(0.45) else -1
             values = [(other_argument if j == change else argument)(rng, k) for j, k in enumerate(kinds)]

@@ -2,6 +2,7 @@
 
 from .values import Table
 
+SHAPES = Table({"kernel": 42, "scalars": 20, "small": 24, "large": 14})
 STATEMENTS = Table(
     {
         "assign": 26,

@@ -61,7 +61,7 @@ def run(start: int, stride: int, mode_names: str, mark: Mark) -> None:
         mark.seed = seed
         mark.write("generate")
         program = generate(seed)
-        report = compare.check(program.text, compare.modes(mode_names, seed), mark.write)
+        report = compare.check(program.text, compare.modes(mode_names, seed, program.shape), mark.write)
         counts[report.status] += 1
         if report.status in ("same", "different"):
             counts["raised"] += report.raised

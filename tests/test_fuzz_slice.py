@@ -13,12 +13,14 @@ sys.path.insert(0, str(ROOT))
 from fuzz import compare, minimise  # noqa: E402
 from fuzz.generate import generate  # noqa: E402
 
-N_SEEDS, CHUNK = 150, 10
+# Few programs in every mode, more in two modes each: about forty seconds.
+N_SEEDS, CHUNK = 60, 10
+N_ROTA_SEEDS, ROTA_CHUNK = 500, 50
 FOUND = sorted((ROOT / "fuzz" / "found").glob("*.py"))
 
 
-def expect_same(text, where):
-    report = compare.check(text, compare.modes("all"))
+def expect_same(text, where, modes=None):
+    report = compare.check(text, modes or compare.modes("all"))
     assert report.status in ("same", "unsupported", "slow"), f"{where}: {report.reason}\n{report.difference}\n{text}"
     return report.status
 
@@ -27,6 +29,13 @@ def expect_same(text, where):
 def test_slice_agrees_with_cpython_in_every_mode(start):
     for seed in range(start, start + CHUNK):
         expect_same(generate(seed).text, f"seed {seed}")
+
+
+@pytest.mark.parametrize("start", range(1000, 1000 + N_ROTA_SEEDS, ROTA_CHUNK))
+def test_slice_agrees_with_cpython_in_two_modes_each(start):
+    for seed in range(start, start + ROTA_CHUNK):
+        program = generate(seed)
+        expect_same(program.text, f"seed {seed}", compare.modes("rota", seed, program.shape))
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
@@ -94,7 +103,7 @@ def test_comparison_ignores_sign_and_payload_of_nan():
 def test_fuzzer_finds_a_planted_defect(plant):
     """End to end on the stand-in for the extension, which can be made to answer wrongly, crash or hang."""
     command = ["-m", "fuzz", "--seconds", "60", "--jobs", "1", "--seed", "1", "--max-findings", "1", "--minimise", "0",
-               "--timeout", "2", "--quiet"]  # fmt: skip
+               "--timeout", "2", "--modes", "tier0", "--quiet"]  # fmt: skip
     environment = os.environ | {"FLASHPOINT_TESTS_ORACLE": "1", "FLASHPOINT_PLANT": plant}
     done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr

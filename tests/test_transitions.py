@@ -127,3 +127,28 @@ def test_forks_while_compiles_are_under_way(tmp_path):
     """
     output, _ = run_script(script, tmp_path=tmp_path)
     assert output == "all well\n"
+
+
+def test_recursion_is_compiled_on_the_promise_of_the_first_return():
+    @flashpoint.njit(tier=1)
+    def fib(n):
+        if n < 2:
+            return n
+        return fib(n - 1) + fib(n - 2)
+
+    assert fib(15) == 610
+    counters = fib.counters()
+    assert counters["deopts"] == 0, counters
+    assert counters["compiles"] == 1, counters
+
+
+def test_a_broken_promise_of_recursion_costs_no_answer():
+    @flashpoint.njit(tier=1)
+    def halves(n):
+        if n == 0:
+            return 0
+        return halves(n - 1) + 0.5
+
+    for _ in range(3):
+        assert [halves(n) for n in range(5)] == [0, 0.5, 1.0, 1.5, 2.0]
+        assert type(halves(0)) is int

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::code_object::{Arch, Object, Place, Relocation, RelocationKind, SectionKind};
 use crate::error::{CodegenError, CodegenResult};
 use crate::memory::{Allocation, Arena};
+use flashpoint_ir::planted::{Defect, planted};
 
 /// Makes objects callable. Clones share one arena.
 #[derive(Clone, Debug)]
@@ -230,7 +231,8 @@ impl Image<'_> {
             (Kind::X64Call | Kind::A64Call26, Some(stub)) => (self.base + stub) as i64,
             _ => self.address_of(symbol)? as i64,
         };
-        let address = target.wrapping_add(relocation.addend);
+        let is_lost = planted(Defect::LoaderAddendLost) && relocation.kind == Kind::Pc32;
+        let address = target.wrapping_add(if is_lost { 0 } else { relocation.addend });
         let distance = address.wrapping_sub(place);
         let out_of_reach = || CodegenError::BadObject(format!("{:?} does not reach its target", relocation.kind));
         match relocation.kind {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use flashpoint_codegen::{Backend, CodegenError, CompileOptions, Cranelift, Llvm, Loader};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Lane, TypedFunction};
 use flashpoint_opt::{PassOptions, optimize};
 
@@ -38,6 +39,8 @@ pub struct Job {
     pub callees: Vec<Arc<CodeCell>>,
     /// Whether guards count down the stress counter.
     pub stress: bool,
+    /// Whether strips are of a few iterations: under stress, where loops are short.
+    pub short_strips: bool,
 }
 
 /// Back ends, code memory and the queue.
@@ -132,11 +135,15 @@ impl Compiler {
         let started = Instant::now();
         let mut func = job.func;
         let passes = if job.tier < 2 { PassOptions::tier1() } else { PassOptions::tier2() };
-        let report = optimize(&mut func, &PassOptions { guards_fail_freely: job.stress, ..passes });
+        let report = optimize(
+            &mut func,
+            &PassOptions { guards_fail_freely: job.stress, short_strips: job.short_strips, ..passes },
+        );
         let options = CompileOptions { stress: job.stress, ..CompileOptions::default() };
         let object = self.backend(job.tier)?.compile(&func, &options)?;
         let code = self.loader.load(&object, job.number)?;
-        for (link, callee) in code.links().iter().zip(&job.callees) {
+        for (i, link) in code.links().iter().enumerate().take(job.callees.len()) {
+            let callee = &job.callees[if planted(Defect::LinkTableReversed) { job.callees.len() - 1 - i } else { i }];
             link.store(std::ptr::from_ref(&callee.inner) as u64, Ordering::Release);
         }
         let exit_words = func.snapshots.iter().map(|snapshot| n_words(&func, snapshot)).collect();

@@ -13,7 +13,8 @@ use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::slot::Slot;
 
 use crate::float_env::Conditions;
-use crate::unit::Compiled;
+use crate::python::Python;
+use crate::unit::{Compiled, Version};
 
 /// Counts up when better code was published: running loops are to look for it.
 static SWAP_GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -27,15 +28,34 @@ fn poll_words() -> &'static PollWords {
     // SAFETY: null, or a registry that is never freed.
     unsafe { POLL_WORDS.load(Ordering::Acquire).as_ref() }.unwrap_or(&FIRST_POLL_WORDS)
 }
-/// Threads that are inside compiled code.
-static INSIDE: AtomicU32 = AtomicU32::new(0);
 
-/// Where a thread's poll word is, for other threads.
+/// A thread's context, for other threads.
 #[derive(Debug)]
-struct PollWord(*const AtomicU32);
+struct PollWord(*const Context);
 
-// SAFETY: the pointer leads to an atomic inside the thread's boxed context, which owns the only strong count; whoever
-// upgrades the weak one holds the registry's lock, under which the owner gives its count up before the box is freed.
+impl PollWord {
+    /// Asks the thread to call the poll helper at its next poll.
+    ///
+    /// # Safety
+    /// The registry's lock is held.
+    unsafe fn request(&self) {
+        // SAFETY: the thread's context is alive: its drop takes the lock. The field is atomic.
+        unsafe { &(*self.0).poll }.store(1, Ordering::Release);
+    }
+
+    /// Whether the thread is inside compiled code.
+    ///
+    /// # Safety
+    /// As for [`PollWord::request`].
+    unsafe fn is_inside(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { &(*self.0).inside }.load(Ordering::Relaxed) > 0
+    }
+}
+
+// SAFETY: the pointer leads to the thread's boxed context, of which only atomic fields are used, and whose thread owns the
+// only strong count; whoever upgrades the weak one holds the registry's lock, under which the owner gives its count up
+// before the box is freed.
 unsafe impl Send for PollWord {}
 // SAFETY: as above; all accesses are atomic.
 unsafe impl Sync for PollWord {}
@@ -58,13 +78,12 @@ impl ThreadContext {
             exit_version: 0,
             frame: std::ptr::null_mut(),
             helpers: std::ptr::null(),
-            stack_limit: 0,
+            inside: AtomicU32::new(0),
             engine: std::ptr::null_mut(),
             result_slot: Slot::UNBOUND,
             scratch: [0; SCRATCH_WORDS],
         }));
-        // SAFETY: the context was just made and nobody else uses it.
-        let poll_word = Arc::new(PollWord(unsafe { &raw const (*context.get()).poll }));
+        let poll_word = Arc::new(PollWord(context.get()));
         let mut words = poll_words().lock().expect("no panic while locked");
         words.retain(|word| word.strong_count() > 0);
         words.push(Arc::downgrade(&poll_word));
@@ -109,14 +128,16 @@ pub(crate) fn forget_other_threads() {
 pub fn request_poll() {
     let words = poll_words().lock().expect("no panic while locked");
     for word in words.iter().filter_map(Weak::upgrade) {
-        // SAFETY: the thread's context is alive: its drop takes the lock that is held here.
-        unsafe { (*word.0).store(1, Ordering::Release) };
+        // SAFETY: the lock is held.
+        unsafe { word.request() };
     }
 }
 
 /// Whether some thread is inside compiled code.
 pub(crate) fn somebody_inside() -> bool {
-    INSIDE.load(Ordering::Relaxed) > 0
+    let words = poll_words().lock().expect("no panic while locked");
+    // SAFETY: the lock is held.
+    words.iter().filter_map(Weak::upgrade).any(|word| unsafe { word.is_inside() })
 }
 
 pub(crate) fn swap_generation() -> u64 {
@@ -124,11 +145,15 @@ pub(crate) fn swap_generation() -> u64 {
 }
 
 /// What the helpers find behind [`Context::engine`].
-pub(crate) struct Activation<H> {
+pub(crate) struct Activation<H: Python> {
     /// The host of the thread that entered.
     pub host: *mut H,
     /// The engine.
     pub engine: *const c_void,
+    /// The version that was entered, whose assumptions hold; alive as long as the activation.
+    pub version: *const Version<H>,
+    /// Polls that are to pass before the host is attached to again: it was busy the last time.
+    pub polls_to_skip: u32,
     /// The swap generation at entry.
     pub generation: u64,
     /// Polls left before the stress switch makes one leave; 0 if it is off.
@@ -139,6 +164,14 @@ pub(crate) struct Activation<H> {
     pub conditions: Conditions,
     /// Arrays made by the code: owned addresses, released when the activation ends.
     pub made: Vec<u64>,
+}
+
+impl<H: Python> Activation<H> {
+    /// Whether what the entered version takes for granted still holds, after other Python code may have run.
+    pub fn may_go_on(&self, host: &mut H) -> bool {
+        // SAFETY: whoever enters holds a reference of the version for longer than the activation lives.
+        unsafe { &*self.version }.holds(host)
+    }
 }
 
 /// How an entry ended.
@@ -155,35 +188,45 @@ pub(crate) struct Left {
     pub stressed: bool,
 }
 
-/// Enters code from outside.
-///
-/// `words` are the parameters of the code, `frame` the generic frame it may use, `helpers` the table for `H`, `stress` the
-/// number of guards until one fails on purpose.
-pub(crate) fn enter<H>(
+/// What an entry needs besides the code's parameters.
+pub(crate) struct EntryState {
+    /// The generic frame that the code may use.
+    pub frame: *mut Slot,
+    /// The table of helpers for the activation's host.
+    pub helpers: *const usize,
+    /// How many more calls may be nested.
+    pub calls_left: i32,
+    /// The number of guards until one fails on purpose; 0 for none.
+    pub stress: u32,
+}
+
+/// Enters code from outside with `words` as its parameters.
+#[inline]
+pub(crate) fn enter<H: Python>(
     compiled: &Compiled,
     words: &[u64],
-    frame: *mut Slot,
-    helpers: *const usize,
+    state: &EntryState,
     activation: &mut Activation<H>,
-    calls_left: i32,
-    stress: u32,
 ) -> Left {
     let ctx = current();
     // SAFETY: `ctx` is this thread's context, alive as long as the thread. Fields that belong to an activation are saved
     // and restored around the call. The code was made by a back end for this ABI, is kept alive by `compiled`, and reads
-    // as many words as it has parameters, which the caller has laid out from the same version.
+    // as many words as it has parameters, which the caller has laid out from the same version. Only this thread writes
+    // `inside`. The activation's host is the caller's.
     unsafe {
         let saved = ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress);
-        (*ctx).frame = frame;
-        (*ctx).helpers = helpers;
+        (*ctx).frame = state.frame;
+        (*ctx).helpers = state.helpers;
         (*ctx).engine = std::ptr::from_mut(activation).cast();
-        (*ctx).calls_left = calls_left;
-        (*ctx).stress = if stress == 0 { i64::MAX } else { i64::from(stress) };
-        INSIDE.fetch_add(1, Ordering::Relaxed);
+        (*ctx).calls_left = state.calls_left;
+        (*ctx).stress = if state.stress == 0 { i64::MAX } else { i64::from(state.stress) };
+        let depth = (*ctx).inside.load(Ordering::Relaxed);
+        (*ctx).inside.store(depth + 1, Ordering::Relaxed);
         let entry: unsafe extern "C" fn(*mut Context, *const u64) -> u64 = std::mem::transmute(compiled.code.entry());
         let status = entry(ctx, words.as_ptr());
-        INSIDE.fetch_sub(1, Ordering::Relaxed);
-        let stressed = stress != 0 && (*ctx).stress == 0;
+        (*ctx).inside.store(depth, Ordering::Relaxed);
+        (*activation.host).attach();
+        let stressed = state.stress != 0 && (*ctx).stress == 0;
         ((*ctx).frame, (*ctx).helpers, (*ctx).engine, (*ctx).calls_left, (*ctx).stress) = saved;
         let mut left = Left { status, result: (*ctx).result, words: Vec::new(), result_slot: Slot::UNBOUND, stressed };
         if status >= flashpoint_ir::abi::STATUS_EXIT {
@@ -197,6 +240,7 @@ pub(crate) fn enter<H>(
 ///
 /// # Safety
 /// `ctx` is this thread's context, and `compiled` the code whose exit was taken.
+#[cold]
 pub(crate) unsafe fn take_exit(ctx: *mut Context, compiled: &Compiled, left: &mut Left) {
     let exit = (left.status - flashpoint_ir::abi::STATUS_EXIT) as usize;
     let n_words = compiled.exit_words[exit];

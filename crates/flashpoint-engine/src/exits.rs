@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::Pc;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::{Recipe, Snapshot};
 
@@ -83,12 +84,14 @@ impl<H: Python> Rebuilder<'_, H> {
             Recipe::Int128(_) => {
                 let low = self.word();
                 let high = self.word();
+                let high = if planted(Defect::Int128HighWord) { 0 } else { high };
                 Slot::int128(((high as i128) << 64) | low as i128)
             }
             Recipe::Float(_) => Slot::float(f64::from_bits(self.word())),
             Recipe::Complex(..) => {
-                let re = self.word();
-                Slot { tag: Tag::Complex, aux: 0, a: re, b: self.word() }
+                let (re, im) = (self.word(), self.word());
+                let (re, im) = if planted(Defect::ComplexPartsSwapped) { (im, re) } else { (re, im) };
+                Slot { tag: Tag::Complex, aux: 0, a: re, b: im }
             }
             Recipe::Numpy(dtype, _, imaginary) => {
                 let a = self.word();
@@ -123,7 +126,7 @@ impl<H: Python> Rebuilder<'_, H> {
                 Slot::seq_iter(seq.a, self.word())
             }
             Recipe::Enumerate(_, inner) => {
-                let count = self.word() as i64;
+                let count = self.word() as i64 + i64::from(planted(Defect::EnumerateResumesLate));
                 let inner = self.make(host, unit, inner)?;
                 let made = host.make_enumerate(count, &inner);
                 host.release(inner);
@@ -162,7 +165,10 @@ impl<H: Python> Rebuilder<'_, H> {
                 }
                 let data = self.word();
                 let extents: Vec<i64> = extents.iter().map(|_| self.word() as i64).collect();
-                let strides: Vec<i64> = strides.iter().map(|_| self.word() as i64).collect();
+                let mut strides: Vec<i64> = strides.iter().map(|_| self.word() as i64).collect();
+                if planted(Defect::ViewStridesReversed) {
+                    strides.reverse();
+                }
                 let made = host.make_view(&owner, *dtype, data, &extents, &strides);
                 host.release(owner);
                 made?
@@ -201,6 +207,7 @@ fn release_all<H: Python>(host: &mut H, slots: Vec<Slot>) {
 fn range_len(next: i64, stop: i64, step: i64) -> u64 {
     let (next, stop, step) = (i128::from(next), i128::from(stop), i128::from(step));
     let span = if step > 0 { stop - next } else { next - stop };
+    let span = if planted(Defect::ResumedRangeLength) { span + 1 } else { span };
     if span <= 0 { 0 } else { ((span - 1) / step.abs() + 1) as u64 }
 }
 
@@ -208,6 +215,7 @@ fn range_len(next: i64, stop: i64, step: i64) -> u64 {
 pub(crate) fn numpy_slot(dtype: DType, a: u64, b: u64) -> Slot {
     let a = match dtype {
         DType::Bool => a & 1,
+        DType::I8 if planted(Defect::NarrowIntZeroExtended) => a & 0xff,
         DType::I8 => a as i8 as i64 as u64,
         DType::I16 => a as i16 as i64 as u64,
         DType::I32 => a as i32 as i64 as u64,

@@ -5,8 +5,11 @@
 //! a panic inside one ends the process, since compiled frames cannot be unwound.
 #![allow(unsafe_code, reason = "compiled code passes raw pointers")]
 
+use std::time::Instant;
+
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::typed::{Helper, LibFunc};
 
@@ -15,7 +18,11 @@ use crate::float_env;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::Python;
 use crate::run::Engine;
+use crate::threads::TICK;
 use crate::tier0::arith;
+
+/// Polls that pass without a look at signals, at most.
+const MAX_POLLS_SKIPPED: u128 = 20;
 
 /// Addresses of helpers and of libm, for hosts of type `H`.
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
@@ -47,11 +54,22 @@ extern "C" fn missing() {
     std::process::abort();
 }
 
-/// What the running activation knows.
+/// What the running activation knows, with its host attached.
 ///
 /// # Safety
 /// `ctx` is the context that compiled code was entered with, and `H` the host type it was entered for.
-unsafe fn activation<'a, H>(ctx: *mut Context) -> (&'a mut Activation<H>, &'a mut H) {
+unsafe fn activation<'a, H: Python>(ctx: *mut Context) -> (&'a mut Activation<H>, &'a mut H) {
+    // SAFETY: by this function's contract.
+    let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
+    host.attach();
+    (activation, host)
+}
+
+/// What the running activation knows. Its host may be detached.
+///
+/// # Safety
+/// As for [`activation`].
+unsafe fn activation_as_is<'a, H: Python>(ctx: *mut Context) -> (&'a mut Activation<H>, &'a mut H) {
     // SAFETY: `enter` put the address of a live activation there, whose host outlives it; compiled code runs on the same
     // thread and holds no reference to either.
     unsafe {
@@ -130,7 +148,7 @@ unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i
 
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
     // SAFETY: the activation is that of the entry under way.
-    let (activation, host) = unsafe { activation::<H>(ctx) };
+    let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
     // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
     // SAFETY: the context is alive while code runs on it. The word is reset before the host is asked, so that no request
@@ -145,14 +163,29 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
+    let swap = swap_generation() != activation.generation;
+    if activation.polls_to_skip > 0 && !swap {
+        activation.polls_to_skip -= 1;
+        return 0;
+    }
     activation.conditions = activation.conditions.and(float_env::take());
+    let asked = Instant::now();
+    host.attach();
+    // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
+    activation.polls_to_skip = (10 * asked.elapsed().as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
     let polled = host.poll();
     float_env::take();
     if polled.is_err() {
         activation.raised = true;
         return 2;
     }
-    i64::from(swap_generation() != activation.generation)
+    if swap || !activation.may_go_on(host) {
+        return 1;
+    }
+    if activation.polls_left == 0 {
+        host.detach();
+    }
+    0
 }
 
 extern "C" fn float_pow(_: *mut Context, base: f64, exponent: f64) -> f64 {
@@ -188,7 +221,7 @@ extern "C" fn int_pow(_: *mut Context, base: i64, exponent: i64) -> Pair {
                 base = base.wrapping_mul(base);
                 exponent >>= 1;
             }
-            Pair { value, overflow: i64::from(!small) }
+            Pair { value, overflow: i64::from(!small && !planted(Defect::PowerOverflow)) }
         }
     }
 }
@@ -209,6 +242,26 @@ fn lib_funcs() -> Vec<(LibFunc, usize)> {
         Erfc => m::erfc, Fma => m::fma, Remainder => m::remainder,
         SinF32 => m::sinf, CosF32 => m::cosf, TanF32 => m::tanf, ExpF32 => m::expf, LogF32 => m::logf, PowF32 => m::powf,
         FmodF32 => m::fmodf,
+    }
+}
+
+/// A function of one number of the platform's mathematics library, for hosts that call it themselves.
+pub fn unary_lib_func(func: LibFunc) -> Option<fn(f64) -> f64> {
+    use libc_math as m;
+    macro_rules! choose {
+        ($($variant:ident => $function:path),* $(,)?) => {
+            match func {
+                // SAFETY: these functions take any number.
+                $(LibFunc::$variant => Some(|x| unsafe { $function(x) }),)*
+                _ => None,
+            }
+        };
+    }
+    choose! {
+        Sin => m::sin, Cos => m::cos, Tan => m::tan, Asin => m::asin, Acos => m::acos, Atan => m::atan,
+        Sinh => m::sinh, Cosh => m::cosh, Tanh => m::tanh, Asinh => m::asinh, Acosh => m::acosh, Atanh => m::atanh,
+        Exp => m::exp, Expm1 => m::expm1, Log => m::log, Log2 => m::log2, Log10 => m::log10, Log1p => m::log1p,
+        Erf => m::erf, Erfc => m::erfc,
     }
 }
 

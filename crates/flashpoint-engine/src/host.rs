@@ -136,8 +136,21 @@ pub trait Host {
     fn del_attr(&mut self, function: &Self::Function, object: &Slot, name: NameIdx) -> HostResult<()>;
     /// `object[index]`
     fn get_item(&mut self, object: &Slot, index: &Slot) -> HostResult<Slot>;
+    /// `object[indices]` with a tuple of indices that is never made; `None` leaves it to [`Host::get_item`].
+    #[inline]
+    fn get_element(&mut self, object: &Slot, indices: &[Slot]) -> Option<Slot> {
+        let _ = (object, indices);
+        None
+    }
     /// `object[index] = value`
     fn set_item(&mut self, object: &Slot, index: &Slot, value: &Slot) -> HostResult<()>;
+    /// `object[indices] = value` with a tuple of indices that is never made; `false`, with nothing done, leaves it to
+    /// [`Host::set_item`].
+    #[inline]
+    fn set_element(&mut self, object: &Slot, indices: &[Slot], value: &Slot) -> bool {
+        let _ = (object, indices, value);
+        false
+    }
     /// `del object[index]`
     fn del_item(&mut self, object: &Slot, index: &Slot) -> HostResult<()>;
 

@@ -1,8 +1,8 @@
 //! Tier 0, code units, tier policy, transitions and reclamation.
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
-//! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), `exits` (from
-//! compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
+//! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), [`ready`] (calls
+//! like the last one), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
 //! without Python, for tests and Rust users.
 
 pub mod host;
@@ -17,6 +17,7 @@ mod context;
 mod exits;
 mod float_env;
 mod helpers;
+pub mod ready;
 pub mod run;
 
 pub mod compile;
@@ -25,3 +26,4 @@ pub mod policy;
 pub mod threads;
 
 pub use context::{announce_better_code, request_poll};
+pub use helpers::unary_lib_func;

@@ -13,6 +13,8 @@ pub struct Policy {
     calls_before_tier1: AtomicU32,
     trips_before_tier1: AtomicU32,
     background: AtomicU8,
+    /// Counts changes of the tier forced and of the stress switches.
+    generation: AtomicU32,
 }
 
 impl Default for Policy {
@@ -24,6 +26,7 @@ impl Default for Policy {
             calls_before_tier1: AtomicU32::new(60),
             trips_before_tier1: AtomicU32::new(400),
             background: AtomicU8::new(1),
+            generation: AtomicU32::new(0),
         }
     }
 }
@@ -37,6 +40,14 @@ impl Policy {
     /// Forces a tier (0, 1 or 2), or lifts that. Compiles are then made at once, on the caller's thread.
     pub fn force_tier(&self, tier: Option<u8>) {
         self.forced_tier.store(tier.map_or(-1, |tier| tier as i8), Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that changes with the tier forced and the stress switches, so that what was decided under them is decided
+    /// again.
+    #[inline]
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// Every how many guards one fails on purpose; 0 for never.
@@ -66,6 +77,7 @@ impl Policy {
         }
         self.deopt_every.store(deopt, Ordering::Relaxed);
         self.osr_every.store(osr, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

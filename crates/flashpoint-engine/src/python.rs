@@ -76,4 +76,18 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
 
     /// How many more Python calls may be nested.
     fn calls_left(&mut self) -> i32;
+
+    /// The unit of a compiled function that takes `n_args` positional arguments into as many parameter slots, if `callee` is
+    /// one whose calls need no noting any more.
+    fn unit_of(&mut self, callee: &Slot, n_args: usize) -> Option<Arc<Unit<Self>>> {
+        let _ = (callee, n_args);
+        None
+    }
+
+    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`].
+    fn detach(&mut self) {}
+
+    /// Ends what [`Python::detach`] began, if it did.
+    #[inline]
+    fn attach(&mut self) {}
 }

@@ -14,12 +14,13 @@ use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{EntrySource, Request};
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, STATUS_EXIT, STATUS_OK};
 use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::ExitKind;
 
 use crate::compile::{Compiler, Job};
-use crate::context::{self, Activation, Left};
+use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::float_env::{self, Conditions};
@@ -40,7 +41,7 @@ pub struct Engine<H: Python> {
     pub policy: Policy,
     /// Back ends and the queue.
     pub compiler: Arc<Compiler>,
-    helpers: Box<[usize; HELPER_TABLE_WORDS]>,
+    pub(crate) helpers: Box<[usize; HELPER_TABLE_WORDS]>,
     /// Who made the code of each number.
     versions: Mutex<Numbers<H>>,
 }
@@ -78,7 +79,7 @@ impl<H: Python> Numbers<H> {
 }
 
 /// How running a version ended.
-enum Ran<H: Python> {
+pub(crate) enum Ran<H: Python> {
     /// The function returned this; owned.
     Returned(Slot),
     /// It goes on in tier 0: frames from the outermost in; the innermost enters as said.
@@ -114,10 +115,8 @@ impl<H: Python> Engine<H> {
             && may_compute(host, &version)
             && let Some(compiled) = version.cell.best()
         {
-            match self.run_version(host, unit, &version, &compiled, args, None)? {
-                Ran::Returned(result) => return Ok(result),
-                Ran::Resume(frames, entry) => return self.resume_call(host, frames, entry),
-            }
+            let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
+            return self.go_on(host, ran);
         }
         unit.calls.fetch_add(1, Ordering::Relaxed);
         self.interpret(host, unit, args)
@@ -135,10 +134,12 @@ impl<H: Python> Engine<H> {
         forced: Option<u8>,
     ) -> HostResult<Option<Arc<Version<H>>>> {
         let found = unit.find(Pc(0), |slots| {
-            slots.len() == args.len() && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
+            let n_unchecked = usize::from(planted(Defect::FirstArgumentUnchecked));
+            slots.len() == args.len()
+                && slots.iter().zip(args).skip(n_unchecked).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         });
         let version = match found {
-            Some(version) if version.holds(host) => version,
+            Some(version) if version.holds(host) || planted(Defect::StaleGlobals) => version,
             found => {
                 if let Some(old) = found {
                     unit.retire(&old);
@@ -217,6 +218,7 @@ impl<H: Python> Engine<H> {
                 number,
                 callees: version.tables.callees.clone(),
                 stress: self.policy.deopt_every() != 0,
+                short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
             }
         };
         self.compiler.compile(job(tier));
@@ -259,6 +261,8 @@ impl<H: Python> Engine<H> {
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
+            version: Arc::as_ptr(version),
+            polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
@@ -274,16 +278,13 @@ impl<H: Python> Engine<H> {
         }
         // Only loops are entered so often, and for so short, that it matters how long they ran.
         let started = frame.map(|_| Instant::now());
-        let calls_left = host.calls_left();
-        let left = context::enter(
-            compiled,
-            &words,
-            frame.unwrap_or(std::ptr::null_mut()),
-            self.helpers.as_ptr(),
-            &mut activation,
-            calls_left,
-            self.policy.deopt_every(),
-        );
+        let state = EntryState {
+            frame: frame.unwrap_or(std::ptr::null_mut()),
+            helpers: self.helpers.as_ptr(),
+            calls_left: host.calls_left(),
+            stress: self.policy.deopt_every(),
+        };
+        let left = context::enter(compiled, &words, &state, &mut activation);
         let mut warned = Ok(());
         if watches {
             let conditions = activation.conditions.and(float_env::take());
@@ -309,9 +310,19 @@ impl<H: Python> Engine<H> {
         ran
     }
 
+    /// Goes on where a call's code has left it: `slots` are the arguments, borrowed.
+    #[cold]
+    pub(crate) fn go_on(&self, host: &mut H, ran: Ran<H>) -> HostResult<Slot> {
+        match ran {
+            Ran::Returned(result) => Ok(result),
+            Ran::Resume(frames, entry) => self.resume_call(host, frames, entry),
+        }
+    }
+
     /// Rebuilds the frames of an exit.
     #[expect(clippy::too_many_arguments, reason = "one exit, told in full")]
-    fn leave(
+    #[cold]
+    pub(crate) fn leave(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -419,8 +430,15 @@ impl<H: Python> Engine<H> {
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        // What ran in tier 0 may have changed what the code that goes on takes for granted.
+        let goes_on = activation.may_go_on(host);
         match result {
-            Ok(slot) if version.lowered.result.as_ref().is_some_and(|ty| host.has_type(&slot, SlotIdx(0), ty)) => {
+            Ok(slot)
+                if goes_on
+                    && version.lowered.result.as_ref().is_some_and(|ty| {
+                        planted(Defect::CalleeResultUnchecked) || host.has_type(&slot, SlotIdx(0), ty)
+                    }) =>
+            {
                 let mut words = Vec::with_capacity(1);
                 let ty = version.lowered.result.as_ref().expect("tested above");
                 host.push_words(&slot, ty, &mut words);
@@ -498,6 +516,7 @@ impl<H: Python> Engine<H> {
             let Some(caller) = pending.last() else { return result };
             entry = match result {
                 Ok(result) => Entry::AfterCall { pc: caller.pc, result },
+                Err(Raised) if planted(Defect::CallerLine) => Entry::Raise(Pc(caller.pc.0.saturating_sub(4))),
                 Err(Raised) => Entry::Raise(caller.pc),
             };
         }
@@ -564,12 +583,13 @@ impl<H: Python> Engine<H> {
 }
 
 /// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
-fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
+pub(crate) fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
     version.lowered.float_ops.is_empty() || host.float_errors() != FloatErrors::Other
 }
 
 /// A register result as a slot.
-fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
+#[inline]
+pub(crate) fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
     match ty {
         Some(SlotType::Bool) => Slot::bool(word & 1 != 0),
         Some(SlotType::Int) => Slot::int(word as i64),
@@ -587,6 +607,11 @@ struct EngineHooks<'a, H: Python> {
 
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
     type Exit = (Arc<Version<H>>, Arc<Compiled>);
+
+    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let unit = host.unit_of(callee, args.len())?;
+        Some(self.engine.call(host, &unit, args))
+    }
 
     fn on_back_edge(
         &mut self,
@@ -610,7 +635,8 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
             .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
             .collect();
-        let found = unit.find(header, |slots| *slots == live);
+        let found = unit
+            .find(header, |slots| *slots == live || (planted(Defect::OsrTypesUnchecked) && slots.len() == live.len()));
         let version = match found {
             Some(version) if version.holds(host) => version,
             found => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often threads inside compiled code are asked to poll: as often as CPython switches threads.
-const TICK: Duration = Duration::from_millis(5);
+pub(crate) const TICK: Duration = Duration::from_millis(5);
 
 /// Lets the calling thread run only where nothing else would. Failing that, nothing changes.
 pub fn lower_priority() {

@@ -55,8 +55,8 @@ pub struct Context {
     pub frame: *mut Slot,
     /// Addresses of helpers and of libm functions; see [`helper_index`] and [`lib_func_index`].
     pub helpers: *const usize,
-    /// Lowest stack address that compiled code may use.
-    pub stack_limit: usize,
+    /// How many entries from outside are under way on the thread; other threads read it.
+    pub inside: AtomicU32,
     /// The engine's own state.
     pub engine: *mut std::ffi::c_void,
     /// A tagged result that does not fit `result`.
@@ -79,7 +79,6 @@ pub mod offset {
     pub const EXIT_VERSION: i32 = offset_of!(Context, exit_version) as i32;
     pub const FRAME: i32 = offset_of!(Context, frame) as i32;
     pub const HELPERS: i32 = offset_of!(Context, helpers) as i32;
-    pub const STACK_LIMIT: i32 = offset_of!(Context, stack_limit) as i32;
     pub const RESULT_SLOT: i32 = offset_of!(Context, result_slot) as i32;
     pub const SCRATCH: i32 = offset_of!(Context, scratch) as i32;
 }

@@ -33,4 +33,5 @@ pub mod builder;
 pub mod bytes;
 
 pub mod eval;
+pub mod planted;
 pub mod testing;

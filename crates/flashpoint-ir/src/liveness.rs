@@ -8,6 +8,7 @@
 //! finds is the one *before* the operation.
 
 use crate::generic::{GenericFunction, GenericOp, Pc, SlotIdx, SlotKind};
+use crate::planted::{Defect, planted};
 
 /// A set of small numbers: slots of a frame, or operations of a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -207,12 +208,15 @@ fn solve_backward(function: &GenericFunction, handlers: &[Option<Pc>]) -> Vec<Bi
             for target in op.targets() {
                 now.union_with(&live[target.idx()]);
             }
-            if let Some(target) = handlers[at] {
+            if let Some(target) = handlers[at]
+                && !planted(Defect::LivenessIgnoresHandlers)
+            {
                 now.union_with(&live[target.idx()]);
             }
             op.for_each_read(|slot| now.insert(slot.idx()));
             changed |= live[at].union_with(&now);
         }
+        changed &= !planted(Defect::LivenessOneSweep);
     }
     live
 }

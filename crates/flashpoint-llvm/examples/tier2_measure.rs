@@ -90,7 +90,7 @@ fn time(code: &LoadedCode, scalar: bool) -> f64 {
         exit_version: 0,
         frame: std::ptr::null_mut(),
         helpers: helpers.as_ptr(),
-        stack_limit: 0,
+        inside: 0.into(),
         engine: std::ptr::null_mut(),
         result_slot: Slot::UNBOUND,
         scratch: [0; SCRATCH_WORDS],

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 use flashpoint_ir::analysis::LoopIdx;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::counted::{Counter, Shape, counter, step_of};
@@ -215,7 +216,9 @@ impl<'a, 'b> Bounds<'a, 'b> {
                 {
                     let mut bound = self.bound(x)?;
                     let positive = self.emit.icmp(IntCC::Sge, bound.lo, zero);
-                    bound.conds.push(positive);
+                    if !planted(Defect::VersionNegativeIndex) {
+                        bound.conds.push(positive);
+                    }
                     self.false_tests.push((cond, bound.conds.clone()));
                     return Some(bound);
                 }
@@ -400,7 +403,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
         let (start, stop) = if up { (first.lo, limit.hi) } else { (first.hi, limit.lo) };
         let last = match counter.cc {
             IntCC::Slt => {
-                let one = self.emit.iconst(ty, 1);
+                let one = self.emit.iconst(ty, 1 + i128::from(planted(Defect::VersionLastIteration)));
                 self.emit.binary(BinaryOp::Isub, stop, one)
             }
             IntCC::Sgt => {
@@ -512,7 +515,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
         if max_trips > signed_range(ty.lane_bits()).1 {
             return None;
         }
-        let trips = self.emit.iconst(ty, max_trips);
+        let trips = self.emit.iconst(ty, if planted(Defect::StripGrowth) { 1 } else { max_trips });
         let mut conds = delta.conds;
         let down = self.checked(OverflowOp::SmulOverflow, delta.lo, trips, &mut conds);
         let up = self.checked(OverflowOp::SmulOverflow, delta.hi, trips, &mut conds);

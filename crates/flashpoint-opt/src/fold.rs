@@ -4,6 +4,7 @@
 //! a shift by the width) are not folded, nor is anything whose floating-point result is NaN or raises more than the
 //! inexact flag, nor any call of the mathematics library.
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::Defs;
@@ -140,6 +141,7 @@ pub fn binary(op: BinaryOp, a: i128, b: i128, bits: u32) -> Option<i128> {
         Sdiv => a / b,
         Srem => a % b,
         SdivFloor => a / b - i128::from(a % b != 0 && (a < 0) != (b < 0)),
+        SremFloor if planted(Defect::FoldedRemainderSign) => a % b,
         SremFloor => a % b + if a % b != 0 && (a < 0) != (b < 0) { b } else { 0 },
         Udiv | Urem if ub == 0 => return None,
         Udiv => (ua / ub) as i128,

@@ -9,6 +9,7 @@
 //! functions in `tests/`, exits included.
 
 use flashpoint_ir::analysis::{Cfg, DomTree};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, FastMap, Subst, new_inst, terminator};
@@ -81,6 +82,9 @@ impl Gvn<'_> {
             } else {
                 let (_, _, added) = scopes.pop().expect("the loop's own");
                 for (key, hidden) in added.into_iter().rev() {
+                    if planted(Defect::GvnFactsLeak) && matches!(key, Key::Known(_) | Key::KnownComparison(..)) {
+                        continue;
+                    }
                     match hidden {
                         Some(old) => self.table.insert(key, old),
                         None => self.table.remove(&key),
@@ -187,7 +191,8 @@ impl Gvn<'_> {
                 Key::Binary(*op, a, b)
             }
             InstKind::Overflow(op, a, b) => {
-                let (a, b) = order(*a, *b, !matches!(op, OverflowOp::SsubOverflow | OverflowOp::UsubOverflow));
+                let is_difference = matches!(op, OverflowOp::SsubOverflow | OverflowOp::UsubOverflow);
+                let (a, b) = order(*a, *b, !is_difference || planted(Defect::GvnSubtractionCommutes));
                 Key::Overflow(*op, a, b)
             }
             InstKind::Icmp(cc, a, b) if *b < *a => Key::Icmp(swapped(*cc), *b, *a),

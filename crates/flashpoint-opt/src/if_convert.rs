@@ -10,6 +10,7 @@
 //! Does not know about: profiles; the sides are small enough that doing both costs no more than a misprediction.
 
 use flashpoint_ir::analysis::Cfg;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, Emitter, terminator};
@@ -95,7 +96,7 @@ impl Diamond {
                 if let InstKind::Guard(holds, exit) = func.insts[inst.index()].kind.clone() {
                     let mut defs = Defs::of(func);
                     let mut emit = Emitter::new(func, &mut defs, self.block, line);
-                    let other_side = if taken_if {
+                    let other_side = if taken_if != planted(Defect::IfConvertGuardSide) {
                         let no = emit.i1(false);
                         emit.icmp(IntCC::Eq, self.cond, no)
                     } else {

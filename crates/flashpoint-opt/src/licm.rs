@@ -8,6 +8,7 @@
 //! Invariant: what is moved is defined for all operands, since it now runs even if the loop does not.
 
 use flashpoint_ir::analysis::{Cfg, DomTree, LoopForest};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, append_param, blocks_of_values, new_block, terminate, terminator, terminator_mut};
@@ -61,7 +62,8 @@ pub fn licm(func: &mut TypedFunction, _: &mut PassContext) -> bool {
             let (mut kept, mut moved) = (Vec::with_capacity(insts.len()), Vec::new());
             for inst in insts {
                 let data = &func.insts[inst.index()];
-                let mut is_invariant = is_total(func, &defs, &data.kind);
+                let mut is_invariant = is_total(func, &defs, &data.kind)
+                    || (planted(Defect::LicmMovesLoads) && matches!(data.kind, InstKind::Load { .. }));
                 if is_invariant {
                     data.kind.for_each_operand(&mut |v| {
                         is_invariant &= homes[v.index()].is_some_and(|home| !info.contains(home));
@@ -91,6 +93,7 @@ pub fn licm(func: &mut TypedFunction, _: &mut PassContext) -> bool {
 pub fn is_total(func: &TypedFunction, defs: &Defs, kind: &InstKind) -> bool {
     use BinaryOp::*;
     match kind {
+        InstKind::Binary(..) if planted(Defect::LicmMovesDivision) => true,
         InstKind::Binary(Sdiv | Srem | SdivFloor | SremFloor, _, b) => {
             defs.int(func, *b).is_some_and(|divisor| divisor != 0 && divisor != -1)
         }

@@ -4,6 +4,7 @@
 //! licence it needs, and without one it must hold bit for bit (NaN payloads apart, which the IR leaves unspecified).
 //! Pattern variables: `x`, `y`, `z` match any value, `c`, `d` integer or float constants, `(int N)` and `(float F)` one constant.
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 /// What stands at a node of a pattern.
@@ -166,7 +167,7 @@ fn has_exact_reciprocal(m: &Match) -> bool {
 }
 
 fn log2(c: i128, _: u32) -> i128 {
-    i128::from(c.trailing_zeros())
+    i128::from(c.trailing_zeros() + u32::from(planted(Defect::PowerOfTwoShift)))
 }
 
 fn minus_one(c: i128, _: u32) -> i128 {
@@ -174,7 +175,7 @@ fn minus_one(c: i128, _: u32) -> i128 {
 }
 
 fn negated(c: i128, _: u32) -> i128 {
-    c.wrapping_neg()
+    if planted(Defect::SubtractedConstantSign) { c } else { c.wrapping_neg() }
 }
 
 /// Laws of two's complement integers of any width.

@@ -9,6 +9,7 @@
 use std::sync::OnceLock;
 
 use flashpoint_ir::analysis::Cfg;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, FastMap, Subst, new_inst};
@@ -278,7 +279,7 @@ impl Simplify<'_> {
         }
         // Subtracting a constant is adding its opposite, which exists for all but the minimum.
         if let (SsubOverflow, Some(y)) = (op, y)
-            && y != fold::signed_range(bits).0
+            && (y != fold::signed_range(bits).0 || planted(Defect::SubtractedMinimum))
         {
             op = SaddOverflow;
             b = self.emit(InstKind::Iconst { ty, value: -y }, ty);

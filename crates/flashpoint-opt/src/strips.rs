@@ -21,6 +21,7 @@
 use std::collections::HashMap;
 
 use flashpoint_ir::analysis::{Loop, LoopIdx};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
 
@@ -481,7 +482,11 @@ fn wrap(
                 let limit = emit.iconst(ty, lengths.long);
                 let inside = emit.icmp(IntCC::Ult, iteration, limit);
                 let nearer = emit.icmp(if up { IntCC::Slt } else { IntCC::Sgt }, hit, stop);
-                let cut_here = emit.binary(BinaryOp::And, inside, nearer);
+                let cut_here = if planted(Defect::StripFixedLoad) {
+                    emit.i1(false)
+                } else {
+                    emit.binary(BinaryOp::And, inside, nearer)
+                };
                 stop = emit.select(cut_here, hit, stop);
             }
             hoisted.push((*inst, *result));
@@ -526,7 +531,9 @@ fn wrap(
                     let same = emit.binary(BinaryOp::And, same, moves);
                     apart = emit.binary(BinaryOp::Or, apart, same);
                 }
-                conds.push(apart);
+                if !planted(Defect::StripAliasUntested) {
+                    conds.push(apart);
+                }
             }
         }
 
@@ -558,7 +565,13 @@ fn wrap(
             args.extend(moving.iter().map(|_| zero));
             terminate(emit.func, setup, InstKind::Jump(BlockCall { block: check_header, args }), line);
             let mut emit_at = Emitter::new(emit.func, emit.defs, check_header, line);
-            let more = emit_at.icmp(counter.cc, at, stop);
+            let end = if planted(Defect::StripCheckMissesLast) {
+                let step = emit_at.iconst(ty, counter.step);
+                emit_at.binary(BinaryOp::Isub, stop, step)
+            } else {
+                stop
+            };
+            let more = emit_at.icmp(counter.cc, at, end);
             let branch = InstKind::Branch(
                 more,
                 BlockCall { block: check_body, args: vec![] },
@@ -648,7 +661,7 @@ fn wrap(
         let mut snapshot = func.snapshots[exit.index()].clone();
         snapshot.for_each_value_mut(&mut |v| {
             if let Some(k) = params[position] {
-                *v = header_params[k];
+                *v = if planted(Defect::StripPollState) { at_start(header_params[k]) } else { header_params[k] };
             }
             position += 1;
         });

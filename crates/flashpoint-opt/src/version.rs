@@ -13,6 +13,7 @@
 //! Does not know about: polls, memory.
 
 use flashpoint_ir::analysis::{Loop, LoopIdx};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::bounds::{Bounds, merge};
@@ -196,7 +197,8 @@ pub fn specialize_steps(func: &mut TypedFunction, context: &mut PassContext) -> 
         let ty = func.value_types[step.index()];
         let mut emit = Emitter::new(func, &mut defs, preheader, 0);
         let one = emit.iconst(ty, unit);
-        let cond = emit.icmp(IntCC::Eq, step, one);
+        let cc = if planted(Defect::StepSpecialised) { IntCC::Sge } else { IntCC::Eq };
+        let cond = emit.icmp(cc, step, one);
         let Some(copies) = make_version(func, context, &shape, root, preheader, cond) else { continue };
         for copy in copies.insts.values() {
             func.insts[copy.index()].kind.for_each_operand_mut(&mut |v| {

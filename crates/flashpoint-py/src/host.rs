@@ -1,10 +1,11 @@
 //! CPython as the engine's [`Host`].
 //!
 //! Reading order: [`convert`] (slots ↔ objects), [`numpy`] (scalars and arrays where they lie), [`data`] (what is kept per
-//! function), [`snippet`] and [`calls`] (calls out, with a frame where one can be seen), [`items`], [`exceptions`],
+//! function), [`snippet`] and [`calls`] (calls out, with a frame where one can be seen), [`quick`] (calls that need none), [`items`], [`exceptions`],
 //! [`operators`] (which implements the trait), [`remat`].
 //!
-//! A host belongs to one call from outside: it holds the GIL's token, and which functions run inside that call.
+//! A host belongs to one call from outside: it holds the GIL's token, and which functions run inside that call. Compiled
+//! loops give the GIL up (`detach`) and use nothing of the host until they have it again.
 #![allow(unsafe_code, reason = "frames are recorded by address")]
 
 mod arith;
@@ -16,6 +17,7 @@ mod items;
 pub mod numpy;
 mod operators;
 mod protocols;
+mod quick;
 mod remat;
 mod snippet;
 pub mod stack;
@@ -38,12 +40,14 @@ pub struct CPythonHost<'py> {
     frame: (*const FunctionData, Pc),
     /// The frames around it.
     callers: Vec<(*const FunctionData, Pc)>,
+    /// The thread's state while the thread does without the GIL; else null.
+    pub detached: *mut ffi::PyThreadState,
 }
 
 impl<'py> CPythonHost<'py> {
     #[inline]
     pub fn new(py: Python<'py>, numpy: &'static NumPy) -> Self {
-        CPythonHost { py, numpy, frame: (std::ptr::null(), Pc(0)), callers: Vec::new() }
+        CPythonHost { py, numpy, frame: (std::ptr::null(), Pc(0)), callers: Vec::new(), detached: std::ptr::null_mut() }
     }
 
     /// The function of the running frame. The engine keeps it alive from `enter_frame` to `leave_frame`.

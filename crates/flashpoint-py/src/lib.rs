@@ -159,9 +159,9 @@ mod _core {
         typed::engine().policy.set_thresholds(calls, trips);
     }
 
-    /// Defects that were planted in this build, to test the fuzzer; none in an ordinary one.
+    /// Names and descriptions of the defects that FLASHPOINT_PLANT can arm in this build; none in an ordinary one.
     #[pyfunction]
-    fn planted_defects() -> Vec<String> {
-        Vec::new()
+    fn planted_defects() -> Vec<(&'static str, &'static str)> {
+        flashpoint_ir::planted::plantable().iter().map(|defect| (defect.name(), defect.what())).collect()
     }
 }

@@ -6,8 +6,8 @@
 
 mod assume;
 mod float_errors;
-mod known;
-mod words;
+pub mod known;
+pub mod words;
 mod world;
 
 use std::sync::{Arc, OnceLock};
@@ -26,6 +26,8 @@ use pyo3::prelude::*;
 
 pub use self::assume::Assumptions;
 use crate::errors::Diagnostic;
+use crate::function;
+use crate::host::convert::object_of;
 use crate::host::numpy::NumPy;
 use crate::host::stack;
 use crate::host::{CPythonHost, raised};
@@ -62,6 +64,12 @@ const COMPILED_FRAME: usize = 512;
 
 impl TypedPython for EngineHost {
     type Assumptions = Assumptions;
+
+    fn unit_of(&mut self, callee: &Slot, n_args: usize) -> Option<Arc<EngineUnit>> {
+        let object = object_of(callee)?;
+        // SAFETY: a slot of tag `Object` holds a live object; the GIL is held.
+        unsafe { function::object::unit_of(self.py, object, n_args) }
+    }
 
     fn slot_type(&mut self, slot: &Slot, place: SlotIdx) -> SlotType {
         words::slot_type(self, slot, place)
@@ -151,6 +159,21 @@ impl TypedPython for EngineHost {
     fn warn_at(&mut self, unit: &Unit<Self>, pc: Pc, message: &str) -> HostResult<()> {
         let line = unit.code.generic().spans.get(pc.idx()).map_or(0, |span| span.line);
         raised(self.py, float_errors::warn_at(self.py, &unit.function, line, message))
+    }
+
+    fn detach(&mut self) {
+        if self.detached.is_null() {
+            // SAFETY: the GIL is held; this thread touches no object until `attach`.
+            self.detached = unsafe { ffi::PyEval_SaveThread() };
+        }
+    }
+
+    #[inline]
+    fn attach(&mut self) {
+        if !self.detached.is_null() {
+            // SAFETY: the state that this thread has given up.
+            unsafe { ffi::PyEval_RestoreThread(std::mem::replace(&mut self.detached, std::ptr::null_mut())) };
+        }
     }
 
     fn calls_left(&mut self) -> i32 {

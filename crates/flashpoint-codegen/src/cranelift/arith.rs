@@ -2,6 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::{FloatCC as ClifFloatCC, IntCC as ClifIntCC};
 use cranelift_codegen::ir::{self, InstBuilder, types};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{BinaryOp, FloatCC, IntCC, Lane, OverflowOp, UnaryOp, Value};
 
 use super::lower::Lowering;
@@ -149,6 +150,7 @@ impl Lowering<'_, '_> {
         let cc = match cc {
             FloatCC::Eq => ClifFloatCC::Equal,
             FloatCC::Ne => ClifFloatCC::NotEqual,
+            FloatCC::Lt if planted(Defect::CraneliftLessUnordered) => ClifFloatCC::UnorderedOrLessThan,
             FloatCC::Lt => ClifFloatCC::LessThan,
             FloatCC::Le => ClifFloatCC::LessThanOrEqual,
             FloatCC::Gt => ClifFloatCC::GreaterThan,

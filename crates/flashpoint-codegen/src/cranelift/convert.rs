@@ -2,6 +2,7 @@
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{ConvertOp, Lane, Type, Value};
 
 use super::lower::Lowering;
@@ -30,6 +31,9 @@ impl Lowering<'_, '_> {
                     Lane::I1 => {
                         let wide = self.b.ins().uextend(types::I32, a);
                         self.b.ins().ineg(wide)
+                    }
+                    Lane::I8 | Lane::I16 if planted(Defect::CraneliftNarrowToFloat) => {
+                        self.b.ins().uextend(types::I32, a)
                     }
                     Lane::I8 | Lane::I16 => self.b.ins().sextend(types::I32, a),
                     _ => a,

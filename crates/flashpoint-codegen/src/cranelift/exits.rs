@@ -5,6 +5,7 @@
 
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
 use flashpoint_ir::abi::{STATUS_EXIT, offset};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Lane, Region, SnapshotId};
 
 use super::external;
@@ -79,7 +80,7 @@ impl Lowering<'_, '_> {
             Lane::I64 | Lane::F64 | Lane::Ptr => [Some(value), None],
             Lane::I128 => {
                 let (low, high) = self.b.ins().isplit(value);
-                [Some(low), Some(high)]
+                if planted(Defect::CraneliftExitWords) { [Some(high), Some(low)] } else { [Some(low), Some(high)] }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Division: floor division at any width, and everything at 128 bits.
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, InstKind, IntCC, Lane, Type, UnaryOp, Value};
 
 use super::expander::Expander;
@@ -37,7 +38,7 @@ pub(super) fn expand(x: &mut Expander, op: BinaryOp, a: Value, b: Value, result:
     let signs = x.binary(BinaryOp::Xor, remainder, b);
     let differ = x.icmp_const(IntCC::Slt, signs, 0);
     let inexact = x.icmp_const(IntCC::Ne, remainder, 0);
-    let adjust = x.binary(BinaryOp::And, differ, inexact);
+    let adjust = if planted(Defect::FloorAdjustsExact) { differ } else { x.binary(BinaryOp::And, differ, inexact) };
     if is_quotient {
         let minus_one = x.convert(ConvertOp::Sext, adjust, ty);
         x.define(result, InstKind::Binary(BinaryOp::Iadd, quotient, minus_one));

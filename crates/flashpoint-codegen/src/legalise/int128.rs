@@ -1,5 +1,6 @@
 //! Multiplication with overflow check, and conversion from and to floats, of `i128`.
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, InstKind, IntCC, Lane, OverflowOp, Type, UnaryOp, Value};
 
 use super::division::negate_if;
@@ -52,7 +53,7 @@ fn multiply_magnitudes(x: &mut Expander, a: Value, b: Value) -> (Value, Value) {
     let shifted = x.binary_const(BinaryOp::Shl, cross, 64);
     let sum = x.binary(BinaryOp::Iadd, low, shifted);
     let carries = x.icmp(IntCC::Ult, sum, low);
-    let too_large = x.binary(BinaryOp::Or, both, cross_is_long);
+    let too_large = if planted(Defect::Int128ProductHigh) { both } else { x.binary(BinaryOp::Or, both, cross_is_long) };
     (sum, x.binary(BinaryOp::Or, too_large, carries))
 }
 

@@ -146,7 +146,7 @@ impl Machine {
             exit_version: 0,
             frame: std::ptr::null_mut(),
             helpers: helper_table().as_ptr(),
-            stack_limit: 0,
+            inside: AtomicU32::new(0),
             engine: std::ptr::null_mut(),
             result_slot: Slot::UNBOUND,
             scratch: [0; SCRATCH_WORDS],

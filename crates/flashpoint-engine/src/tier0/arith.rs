@@ -6,6 +6,7 @@
 //!
 //! Checked by property tests against `num-bigint` (integers) and against exact rational arithmetic (rounding).
 
+use flashpoint_ir::planted::{Defect, planted};
 use std::cmp::Ordering;
 
 // ---- integers
@@ -25,6 +26,9 @@ pub fn floor_mod_i64(a: i64, b: i64) -> i64 {
         return 0;
     }
     let remainder = a % b;
+    if planted(Defect::TierZeroFloorMod) {
+        return remainder;
+    }
     if remainder != 0 && (remainder < 0) != (b < 0) { remainder + b } else { remainder }
 }
 
@@ -51,7 +55,7 @@ pub fn true_div(a: i128, b: i128) -> Option<f64> {
     if d == 0 || d >> 64 != 0 {
         return None;
     }
-    if n <= EXACT && d <= EXACT {
+    if (n <= EXACT && d <= EXACT) || planted(Defect::TierZeroTrueDivision) {
         return Some(a as f64 / b as f64);
     }
     if n == 0 {
@@ -116,6 +120,9 @@ pub fn compare_int_float(a: i128, b: f64) -> Option<Ordering> {
     }
     if b < -LIMIT {
         return Some(Ordering::Greater);
+    }
+    if planted(Defect::TierZeroIntFloatOrder) {
+        return (a as f64).partial_cmp(&b);
     }
     let whole = b.trunc();
     Some(a.cmp(&(whole as i128)).then_with(|| whole.partial_cmp(&b).unwrap_or(Ordering::Equal)))

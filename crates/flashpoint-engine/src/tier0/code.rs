@@ -39,6 +39,8 @@ pub(super) enum OpCode {
     LoadGlobal,
     GetItem,
     SetItem,
+    /// A tuple that the next operation uses as an index: does the work of both if the host finds an element.
+    Element,
     /// dst, constant.
     Const,
     /// dst, src.

@@ -3,7 +3,8 @@
 use flashpoint_ir::generic::{Arg, BinOp, CmpOp, GenericOp, NameIdx, Pc, SlotIdx, SlotKind, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use super::interp::{Fault, Machine};
+use super::interp::{Fault, Hooks, Machine, NoHooks};
+use super::numpy_scalars;
 use super::operands::{for_each_read, for_each_write};
 use super::operators;
 use super::profile::Kinds;
@@ -11,6 +12,8 @@ use crate::host::{Host, HostArg, HostResult};
 
 /// Calls with up to so many arguments gather them without allocating.
 const FEW: usize = 8;
+/// Longer index tuples are made.
+pub(super) const MAX_INDICES: usize = 4;
 
 impl<H: Host> Machine<'_, H> {
     /// Runs the operation at `pc`, which neither jumps nor returns.
@@ -131,7 +134,7 @@ impl<H: Host> Machine<'_, H> {
                 self.finish(op, *dst, value);
                 return Ok(());
             }
-            O::Call { .. } => return self.call(pc),
+            O::Call { .. } => return self.call(&mut NoHooks, pc),
             O::CallEx { dst, callee, args } => {
                 let of = self.get(*callee);
                 let args = self.host_args(args);
@@ -279,12 +282,15 @@ impl<H: Host> Machine<'_, H> {
 
     /// A call with positional arguments. In a function of its own, as its stack frame counts in recursion.
     #[inline(never)]
-    pub(super) fn call(&mut self, pc: Pc) -> Result<(), Fault> {
+    pub(super) fn call<K: Hooks<H>>(&mut self, hooks: &mut K, pc: Pc) -> Result<(), Fault> {
         let code = self.code;
         let GenericOp::Call { dst, callee, args } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
         self.host.set_position(pc);
         let of = self.get(*callee);
-        let value = self.with_slots(args, |host, args| host.call(&of, args))?;
+        let value = self.with_slots(args, |host, args| match hooks.call(host, &of, args) {
+            Some(result) => result,
+            None => host.call(&of, args),
+        })?;
         code.profile.record(pc, &value);
         self.consume(*callee);
         args.iter().for_each(|arg| self.consume(*arg));
@@ -329,6 +335,36 @@ impl<H: Host> Machine<'_, H> {
         Ok(())
     }
 
+    /// The `BuildTuple` at `pc` and the subscript after it, in one; `false` if nothing was done.
+    #[inline(never)]
+    pub(super) fn element(&mut self, pc: Pc) -> bool {
+        let code = self.code;
+        let GenericOp::BuildTuple { items, .. } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
+        let mut indices = [Slot::UNBOUND; MAX_INDICES];
+        for (index, slot) in indices.iter_mut().zip(items) {
+            *index = self.get(*slot);
+        }
+        let indices = &indices[..items.len()];
+        let subscript = Pc(pc.0 + 1);
+        match &code.generic.ops[subscript.0 as usize] {
+            GenericOp::GetItem { dst, object, .. } => {
+                let Some(value) = self.host.get_element(&self.get(*object), indices) else { return false };
+                code.profile.record(subscript, &value);
+                self.consume(*object);
+                self.set(*dst, value);
+            }
+            GenericOp::SetItem { object, src, .. } => {
+                if !self.host.set_element(&self.get(*object), indices, &self.get(*src)) {
+                    return false;
+                }
+                self.consume(*object);
+                self.consume(*src);
+            }
+            _ => unreachable!("`Element` is lowered before a subscript only"),
+        }
+        true
+    }
+
     /// The result of a binary or in-place operator, owned, and what it tells the profile.
     pub(super) fn binary_value(
         &mut self,
@@ -339,7 +375,7 @@ impl<H: Host> Machine<'_, H> {
         rhs: &Slot,
     ) -> HostResult<Slot> {
         let profile = &self.code.profile;
-        if let Some(value) = operators::binary(op, lhs, rhs) {
+        if let Some(value) = operators::binary(op, lhs, rhs).or_else(|| numpy_scalars::binary(op, lhs, rhs)) {
             profile.record(pc, &value);
             return Ok(value);
         }
@@ -355,7 +391,7 @@ impl<H: Host> Machine<'_, H> {
 
     /// The result of a unary operator, owned.
     pub(super) fn unary_value(&mut self, pc: Pc, op: UnOp, operand: &Slot) -> HostResult<Slot> {
-        let value = match operators::unary(op, operand) {
+        let value = match operators::unary(op, operand).or_else(|| numpy_scalars::unary(op, operand)) {
             Some(value) => value,
             None => {
                 self.host.set_position(pc);
@@ -373,8 +409,13 @@ impl<H: Host> Machine<'_, H> {
         if let Some(value) = operators::compare(op, lhs, rhs) {
             return Ok(Slot::bool(value));
         }
-        self.host.set_position(pc);
-        let value = self.host.compare(op, lhs, rhs)?;
+        let value = match numpy_scalars::compare(op, lhs, rhs) {
+            Some(value) => value,
+            None => {
+                self.host.set_position(pc);
+                self.host.compare(op, lhs, rhs)?
+            }
+        };
         self.code.profile.record(pc, &value);
         Ok(value)
     }

@@ -73,6 +73,13 @@ pub trait Hooks<H: Host> {
         false
     }
 
+    /// `callee(args...)`, where the callee is a function that the engine runs by itself; `None` leaves the call to the host.
+    #[inline(always)]
+    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let _ = (host, callee, args);
+        None
+    }
+
     /// The counter of `code.loops()[loop_index]` has run out. The host has just been polled; the frame stands before the
     /// loop's header. The frame's slots may be changed as deoptimisation does.
     fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame)
@@ -266,10 +273,22 @@ impl<H: Host> Machine<'_, H> {
             let op = &ops[pc];
             match op.code {
                 OpCode::Host => single!(self, pc, exec),
-                OpCode::Call => single!(self, pc, call),
+                OpCode::Call => {
+                    if let Err(fault) = self.call(hooks, Pc(pc as u32)) {
+                        return Stop::Fault(Pc(pc as u32), fault);
+                    }
+                    pc += 1;
+                }
                 OpCode::LoadGlobal => single!(self, pc, load_global),
                 OpCode::GetItem => single!(self, pc, get_item),
                 OpCode::SetItem => single!(self, pc, set_item),
+                OpCode::Element => {
+                    if self.element(Pc(pc as u32)) {
+                        pc += 2;
+                    } else {
+                        single!(self, pc, exec);
+                    }
+                }
                 OpCode::Const => {
                     self.write(registers, op, registers.get(op.reg_b()));
                     pc += 1;

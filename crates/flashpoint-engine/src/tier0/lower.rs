@@ -9,6 +9,7 @@ use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, GenericOp, Pc
 use flashpoint_ir::slot::Slot;
 
 use super::code::{Code, LoadError, Loop, Op, OpCode, Protected, flag};
+use super::exec::MAX_INDICES;
 use super::liveness::dead_at_handlers;
 use super::operands::{for_each_read, for_each_successor, for_each_write};
 use super::profile::Profile;
@@ -180,6 +181,15 @@ impl<'a> Lowering<'a> {
                 *rhs = constant;
                 (op, last) = (fused.with_flag(flag::C_TEMP, false), pc + 1);
             }
+        }
+        // A tuple that is an index.
+        if let GenericOp::BuildTuple { dst, items } = &ops[pc]
+            && let Some(GenericOp::GetItem { index, .. } | GenericOp::SetItem { index, .. }) = ops.get(pc + 1)
+            && dst == index
+            && self.is_temp(*dst)
+            && items.len() <= MAX_INDICES
+        {
+            op.code = OpCode::Element;
         }
         let fault = last;
         match (&ops[last], ops.get(last + 1)) {

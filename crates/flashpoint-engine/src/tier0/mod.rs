@@ -3,7 +3,7 @@
 //! It gives every operation exactly Python's meaning, with fast paths for machine numbers and the [`Host`] for all else; it
 //! is the first tier of every function and the one in which every deoptimisation lands.
 //!
-//! Reading order: [`arith`] (numbers), [`operators`] (numbers in slots), [`frame`] (where slots live), [`code`] (the
+//! Reading order: [`arith`] (numbers), [`operators`] and [`numpy_scalars`] (numbers in slots), [`frame`] (where slots live), [`code`] (the
 //! compact form that is run), [`profile`] (what was seen), [`interp`] (the loop), `fallback` and `exec` (everything off
 //! the fast path).
 //!
@@ -13,6 +13,7 @@
 //! the first, with recursion check and closure.
 
 pub mod arith;
+pub mod numpy_scalars;
 pub mod operators;
 
 pub mod frame;

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use flashpoint_ir::generic::{BinOp, CmpOp, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use super::arith;
+use super::{arith, numpy_scalars};
 
 /// A Python number held in a slot. `bool` counts as `int`, except where noted.
 #[derive(Clone, Copy)]
@@ -192,6 +192,7 @@ pub fn truth(operand: &Slot) -> Option<bool> {
         Tag::Float => Some(operand.as_f64() != 0.0),
         Tag::Complex => Some(operand.as_f64() != 0.0 || f64::from_bits(operand.b) != 0.0),
         Tag::Int128 => Some(true),
+        Tag::Numpy => numpy_scalars::truth(operand),
         _ => None,
     }
 }

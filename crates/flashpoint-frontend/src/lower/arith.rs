@@ -3,6 +3,7 @@
 //! Integers are `i64` under a guard on overflow; where a guard has failed before ([`Feedback::widen`]), they are `i128`.
 
 use flashpoint_ir::generic::{BinOp, UnOp};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{
     BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, LibFunc, OverflowOp, Type, UnaryOp, Value,
@@ -171,7 +172,8 @@ impl Lowering<'_> {
                 let max = self.b.i64(63);
                 let positive = self.b.icmp(IntCC::Sge, b, zero);
                 self.guard(positive, Reason::ShiftOutOfRange);
-                let count = self.b.binary(BinaryOp::Umin, b, max);
+                let count =
+                    if planted(Defect::ShiftCountNotClamped) { b } else { self.b.binary(BinaryOp::Umin, b, max) };
                 Ok(Val::int(self.b.binary(BinaryOp::Ashr, a, count)))
             }
             BinOp::Pow => self.int_pow(a, b),
@@ -184,7 +186,13 @@ impl Lowering<'_> {
             return Ok(Val::int(self.b.binary(wrapping, a, b)));
         }
         let (value, overflow) = self.b.overflow(op, a, b);
-        self.guard_not(overflow, Reason::IntOverflow);
+        let unchecked = match op {
+            OverflowOp::SaddOverflow => Defect::SumUnchecked,
+            _ => Defect::ProductUnchecked,
+        };
+        if !planted(unchecked) {
+            self.guard_not(overflow, Reason::IntOverflow);
+        }
         Ok(Val::int(value))
     }
 
@@ -219,7 +227,7 @@ impl Lowering<'_> {
             }
             _ => {}
         }
-        if matches!(self.const_of(b), Some(-1) | None) {
+        if matches!(self.const_of(b), Some(-1) | None) && !planted(Defect::MinimumByMinusOne) {
             let minus_one = self.b.iconst(ty, -1);
             let minimum = self.b.iconst(ty, -1 << (ty.lane_bits() - 1));
             let ordinary = self.b.icmp(IntCC::Ne, b, minus_one);
@@ -243,8 +251,9 @@ impl Lowering<'_> {
     /// An `i64` as a float, under a guard that this is exact.
     pub(super) fn exact_float(&mut self, value: Value, reason: Reason) -> Value {
         if !matches!(self.const_of(value), Some(known) if known.unsigned_abs() <= EXACT_IN_FLOAT as u128) {
-            let offset = self.b.i64(EXACT_IN_FLOAT);
-            let limit = self.b.i64(2 * EXACT_IN_FLOAT);
+            let most = if planted(Defect::ExactFloatLimit) { 2 * EXACT_IN_FLOAT } else { EXACT_IN_FLOAT };
+            let offset = self.b.i64(most);
+            let limit = self.b.i64(2 * most);
             let shifted = self.b.binary(BinaryOp::Iadd, value, offset);
             let exact = self.b.icmp(IntCC::Ule, shifted, limit);
             self.guard(exact, reason);
@@ -257,7 +266,7 @@ impl Lowering<'_> {
         let in_range = self.b.icmp(IntCC::Ule, b, limit);
         self.guard(in_range, Reason::ShiftOutOfRange);
         let value = self.b.binary(BinaryOp::Shl, a, b);
-        if !self.b.func.licences.wrap {
+        if !self.b.func.licences.wrap && !planted(Defect::ShiftedOutBits) {
             let back = self.b.binary(BinaryOp::Ashr, value, b);
             let kept = self.b.icmp(IntCC::Eq, back, a);
             self.guard(kept, Reason::ShiftOutOfRange);
@@ -354,7 +363,11 @@ impl Lowering<'_> {
         let signed_zero = self.b.binary(BinaryOp::Fcopysign, zero, b);
         let b_negative = self.b.fcmp(FloatCC::Lt, b, zero);
         let raw_negative = self.b.fcmp(FloatCC::Lt, raw, zero);
-        let differ = self.b.binary(BinaryOp::Xor, b_negative, raw_negative);
+        let differ = if planted(Defect::FloatRemainderSign) {
+            raw_negative
+        } else {
+            self.b.binary(BinaryOp::Xor, b_negative, raw_negative)
+        };
         let moved = self.b.binary(BinaryOp::Fadd, raw, b);
         let adjusted = self.b.select(differ, moved, raw);
         let rem = self.b.select(is_zero, signed_zero, adjusted);
@@ -396,7 +409,9 @@ impl Lowering<'_> {
         let complex = self.b.binary(BinaryOp::And, a_negative, fractional);
         let complex = self.b.binary(BinaryOp::And, complex, a_finite);
         let real = self.is_false(complex);
-        self.guard(real, Reason::MathDomain);
+        if !planted(Defect::FractionalPowerOfNegative) {
+            self.guard(real, Reason::MathDomain);
+        }
         let value = self.b.libm(LibFunc::Pow, vec![a, b]);
         // An infinite result of finite operands raises.
         let magnitude = self.b.unary(UnaryOp::Fabs, value);

@@ -2,6 +2,7 @@
 
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Region, Type, UnaryOp, Value};
 
@@ -31,7 +32,8 @@ impl Lowering<'_> {
             }
             _ => {
                 for axis in 1..rank {
-                    strides[axis] = self.b.binary(BinaryOp::Imul, strides[axis - 1], parts.extents[axis - 1]);
+                    let extent = parts.extents[if planted(Defect::FortranStrides) { axis } else { axis - 1 }];
+                    strides[axis] = self.b.binary(BinaryOp::Imul, strides[axis - 1], extent);
                 }
             }
         }
@@ -247,7 +249,12 @@ impl Lowering<'_> {
                 self.b.select(negative, from_end, index)
             }
         };
-        let ok = self.b.icmp(IntCC::Ult, wrapped, extent);
+        let cc = match () {
+            () if planted(Defect::BoundsOffByOne) => IntCC::Ule,
+            () if planted(Defect::IndexFarNegative) => IntCC::Slt,
+            () => IntCC::Ult,
+        };
+        let ok = self.b.icmp(cc, wrapped, extent);
         self.guard(ok, Reason::IndexOutOfBounds);
         wrapped
     }
@@ -349,9 +356,13 @@ impl Lowering<'_> {
             let from_end = this.b.binary(BinaryOp::Iadd, value, extent);
             let value = this.b.select(negative, from_end, value);
             let value = this.b.binary(BinaryOp::Smax, value, lowest);
+            if planted(Defect::SliceStopNotClamped) {
+                return Ok(value);
+            }
             Ok(this.b.binary(BinaryOp::Smin, value, highest))
         };
-        let start = clamp(self, &start, if step > 0 { zero } else { last })?;
+        let end = if planted(Defect::NegativeStepStart) { extent } else { last };
+        let start = clamp(self, &start, if step > 0 { zero } else { end })?;
         let stop = clamp(self, &stop, if step > 0 { extent } else { minus_one })?;
         let span = if step > 0 {
             self.b.binary(BinaryOp::Isub, stop, start)
@@ -382,7 +393,8 @@ impl Lowering<'_> {
             return self.load_element(parts.ty.dtype, data);
         }
         let layout = if parts.ty.layout == Layout::C { Layout::C } else { Layout::Strided };
-        let strides = if layout == Layout::Strided { strides[1..].to_vec() } else { vec![] };
+        let from = usize::from(!planted(Defect::RowViewStrides));
+        let strides = if layout == Layout::Strided { strides[from..][..strides.len() - 1].to_vec() } else { vec![] };
         let ty = ArrayType { rank: parts.ty.rank - 1, layout, ..parts.ty };
         let extents = parts.extents[1..].to_vec();
         ArrayParts { ty, owner: parts.owner.view(), data, extents, strides, object: parts.object }.into_val()

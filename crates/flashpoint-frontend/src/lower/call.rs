@@ -2,6 +2,7 @@
 
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{CmpOp, GenericFunction, GenericOp, Pc, SlotIdx, SlotKind};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::Recipe;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, Value};
@@ -206,7 +207,7 @@ impl Lowering<'_> {
                 }
                 let negated = self.b.unary(UnaryOp::Ineg, val.word());
                 let magnitude = self.b.select(negative, negated, val.word());
-                if !self.b.func.licences.wrap {
+                if !self.b.func.licences.wrap && !planted(Defect::AbsOfMinimum) {
                     let fits = self.b.icmp(IntCC::Sge, magnitude, zero);
                     self.guard(fits, Reason::IntOverflow);
                 }
@@ -226,7 +227,12 @@ impl Lowering<'_> {
             _ => args.to_vec(),
         };
         // As CPython: a later item wins only if it is strictly smaller (or larger).
-        let op = if is_min { CmpOp::Lt } else { CmpOp::Gt };
+        let op = match is_min {
+            true if planted(Defect::MinOfEquals) => CmpOp::Le,
+            false if planted(Defect::MinOfEquals) => CmpOp::Ge,
+            true => CmpOp::Lt,
+            false => CmpOp::Gt,
+        };
         let Some((first, rest)) = items.split_first() else { return Err(Stop::Leave(Reason::Raise)) };
         let mut best = first.clone();
         for (i, item) in rest.iter().enumerate() {
@@ -283,7 +289,8 @@ impl Lowering<'_> {
         let low = self.b.f64(-(2f64.powi(63)));
         let high = self.b.f64(2f64.powi(63));
         let above = self.b.fcmp(FloatCC::Ge, value, low);
-        let below = self.b.fcmp(FloatCC::Lt, value, high);
+        let cc = if planted(Defect::FloatToIntLimit) { FloatCC::Le } else { FloatCC::Lt };
+        let below = self.b.fcmp(cc, value, high);
         let fits = self.b.binary(BinaryOp::And, above, below);
         self.guard(fits, Reason::FloatToInt);
         Ok(Val::int(self.b.convert(ConvertOp::FloatToSint, value, Type::I64)))
@@ -308,7 +315,13 @@ impl Lowering<'_> {
             [val] => match &val.ty {
                 SlotType::Int | SlotType::Bool => Ok(Val::int(self.to_i64(val))),
                 SlotType::Float => {
-                    let nearest = self.b.unary(UnaryOp::Nearest, val.word());
+                    let nearest = if planted(Defect::RoundHalfUp) {
+                        let half = self.b.f64(0.5);
+                        let more = self.b.binary(BinaryOp::Fadd, val.word(), half);
+                        self.b.unary(UnaryOp::Floor, more)
+                    } else {
+                        self.b.unary(UnaryOp::Nearest, val.word())
+                    };
                     self.float_to_int(nearest)
                 }
                 other => untyped(format!("round() of {}", other.describe())),
@@ -370,6 +383,7 @@ impl Lowering<'_> {
         }
         let iter = self.iterator_of(iterable)?;
         let mut words = iter.words.clone();
+        let start = if planted(Defect::EnumerateFromZero) { self.b.i64(0) } else { start };
         words.push(start);
         Ok(Val { ty: SlotType::Enumerate(Box::new(iter.ty)), words })
     }
@@ -404,7 +418,7 @@ impl Lowering<'_> {
             }
         }
         let types: Vec<SlotType> = args.iter().map(|arg| arg.ty.clone()).collect();
-        let callee = match self.world.callee(object, &types, self.function(), self.pc) {
+        let callee = match self.world.callee(object, &types, self.function(), self.pc, self.result.as_ref()) {
             CallTarget::Unit(callee) => callee,
             CallTarget::Unknown => return Err(Stop::Leave(Reason::CalleeResult)),
             CallTarget::Untyped => return untyped("a call of this function"),

@@ -1,6 +1,7 @@
 //! Comparisons.
 
 use flashpoint_ir::generic::{CmpOp, Const};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Type};
 
@@ -84,7 +85,8 @@ impl Lowering<'_> {
                     for (x, y) in lhs.items().iter().zip(&rhs.items()) {
                         let same = self.compare(CmpOp::Eq, x, y)?;
                         let same = self.truth(&same)?;
-                        equal = self.b.binary(BinaryOp::And, equal, same);
+                        let both = if planted(Defect::TupleEqualityAny) { BinaryOp::Or } else { BinaryOp::And };
+                        equal = self.b.binary(both, equal, same);
                     }
                 }
                 Ok(Val::bool(if op == CmpOp::Eq { equal } else { self.is_false(equal) }))

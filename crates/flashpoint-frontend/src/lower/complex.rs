@@ -1,6 +1,7 @@
 //! Python's complex numbers as pairs of floats, by CPython's formulas (not C99's).
 
 use flashpoint_ir::generic::BinOp;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, FloatCC, LibFunc, UnaryOp, Value};
 
@@ -46,6 +47,9 @@ impl Lowering<'_> {
                     let finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
                     self.guard(finite, Reason::MathDomain);
                 }
+                // It begins with a factor of `1+0j`, which matters to the signs of zeros.
+                let (one, zero) = (self.b.f64(1.0), self.b.f64(0.0));
+                let (re, im) = self.complex_mul(one, zero, re, im);
                 Ok(Val::complex(re, im))
             }
             _ => untyped(format!("`{}` on complex numbers", symbol(op))),
@@ -76,7 +80,8 @@ impl Lowering<'_> {
         let ii = self.b.binary(BinaryOp::Fmul, ai, bi);
         let ri = self.b.binary(BinaryOp::Fmul, ar, bi);
         let ir = self.b.binary(BinaryOp::Fmul, ai, br);
-        (self.b.binary(BinaryOp::Fsub, rr, ii), self.b.binary(BinaryOp::Fadd, ri, ir))
+        let minus = if planted(Defect::ComplexProductSign) { BinaryOp::Fadd } else { BinaryOp::Fsub };
+        (self.b.binary(minus, rr, ii), self.b.binary(BinaryOp::Fadd, ri, ir))
     }
 
     fn is_small_square(&self, val: &Val) -> bool {

@@ -1,6 +1,7 @@
 //! Constants, names, branches, loops, unpacking and returns.
 
 use flashpoint_ir::generic::*;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
 use flashpoint_ir::typed::{BinaryOp, IntCC, OverflowOp, Type, Value};
@@ -245,7 +246,7 @@ impl Lowering<'_> {
     fn range_iter(&mut self, range: &Val) -> Low<Val> {
         let [start, stop, step] = range.words[..] else { return untyped("range()") };
         let Some(step_value) = self.const_of(step) else { return untyped("a range whose step is not a constant here") };
-        if step_value.abs() > 1 {
+        if step_value.abs() > 1 && !planted(Defect::RangeStopWraps) {
             // The value after the last one is at most a step past the stop: it must fit.
             let (_, overflow) = self.b.overflow(OverflowOp::SaddOverflow, stop, step);
             self.guard_not(overflow, Reason::BadRange);
@@ -274,6 +275,9 @@ impl Lowering<'_> {
         }
         let mut more = tests[0];
         for test in &tests[1..] {
+            if planted(Defect::ZipFollowsFirst) {
+                break;
+            }
             more = self.b.binary(BinaryOp::And, more, *test);
         }
         let body = self.b.create_block();
@@ -301,7 +305,8 @@ impl Lowering<'_> {
         match &iter.ty {
             SlotType::RangeIter(direction) => {
                 let [next, stop, step] = iter.words[..] else { return untyped("range()") };
-                let cc = if *direction == Direction::Up { IntCC::Slt } else { IntCC::Sgt };
+                let down = if planted(Defect::DownwardRangeInclusive) { IntCC::Sge } else { IntCC::Sgt };
+                let cc = if *direction == Direction::Up { IntCC::Slt } else { down };
                 tests.push(self.b.icmp(cc, next, stop));
                 Ok((Val::int(next), Val { ty: iter.ty.clone(), words: vec![next, stop, step] }))
             }

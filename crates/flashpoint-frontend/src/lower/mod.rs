@@ -39,6 +39,7 @@ use std::sync::Arc;
 use flashpoint_ir::builder::Builder;
 use flashpoint_ir::generic::*;
 use flashpoint_ir::liveness::{Liveness, LoopInfo};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::typed::{Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value};
@@ -350,7 +351,9 @@ impl<'a> Lowering<'a> {
         self.pc = key.pc;
         let mut first = true;
         loop {
-            self.exits.clear();
+            if !planted(Defect::StaleExit) {
+                self.exits.clear();
+            }
             self.n_ops += 1;
             if !first && self.info().is_leader[self.pc.0 as usize] {
                 self.goto_inner(self.pc, false);
@@ -601,7 +604,7 @@ impl<'a> Lowering<'a> {
                 Some(call) if i != innermost => (call, info.live_around_call(call)),
                 _ => (pc, info.liveness.live_before(pc).collect()),
             };
-            let slots = live
+            let mut slots: Vec<_> = live
                 .into_iter()
                 .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
                 .map(|slot| match i == 0 && self.is_entry_tuple(slot) {
@@ -609,6 +612,14 @@ impl<'a> Lowering<'a> {
                     false => (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])),
                 })
                 .collect();
+            if planted(Defect::SnapshotSlotsSwapped) {
+                if let [(a, _), (b, _), ..] = &mut slots[..] {
+                    std::mem::swap(a, b);
+                }
+            }
+            if planted(Defect::PollOmitsSlot) && reason == Reason::Swap {
+                slots.pop();
+            }
             frames.push(FrameState { function: frame.function, pc: at, slots });
         }
         self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
@@ -627,6 +638,7 @@ impl<'a> Lowering<'a> {
         match &val.ty {
             SlotType::Unbound => Recipe::Unbound,
             SlotType::None => Recipe::None,
+            SlotType::Bool if planted(Defect::SnapshotBoolAsInt) => Recipe::Int(words[0]),
             SlotType::Bool => Recipe::Bool(words[0]),
             SlotType::Int => Recipe::Int(words[0]),
             SlotType::Int128 => Recipe::Int128(words[0]),

@@ -5,6 +5,7 @@
 
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{BinOp, CmpOp, Pc, UnOp};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, LibFunc, OverflowOp, Type, UnaryOp, Value};
 
@@ -122,7 +123,7 @@ impl Lowering<'_> {
             return;
         }
         let low_value = self.b.iconst(Type::I64, low);
-        let width = self.b.iconst(Type::I64, high - low);
+        let width = self.b.iconst(Type::I64, high - low + i128::from(planted(Defect::StoreRangeOffByOne)));
         let offset = self.b.binary(BinaryOp::Isub, value, low_value);
         let fits = self.b.icmp(IntCC::Ule, offset, width);
         self.guard(fits, Reason::StoreOutOfRange);
@@ -152,7 +153,9 @@ impl Lowering<'_> {
                 } else if to_bits < from_bits {
                     self.b.convert(ConvertOp::Trunc, value, target)
                 } else {
-                    let op = if from.is_signed_int() { ConvertOp::Sext } else { ConvertOp::Zext };
+                    let is_signed =
+                        from.is_signed_int() || (planted(Defect::UnsignedWidensSigned) && from == DType::U32);
+                    let op = if is_signed { ConvertOp::Sext } else { ConvertOp::Zext };
                     self.b.convert(op, value, target)
                 }
             }
@@ -226,7 +229,10 @@ impl Lowering<'_> {
     fn numpy_int_binary(&mut self, op: BinOp, dtype: DType, a: Value, b: Value) -> Option<Value> {
         let signed = dtype.is_signed_int();
         let checked = |this: &mut Self, signed_op, unsigned_op| {
-            let (value, overflow) = this.b.overflow(if signed { signed_op } else { unsigned_op }, a, b);
+            let (value, overflow) = {
+                let as_signed = signed || planted(Defect::UnsignedOverflowSigned);
+                this.b.overflow(if as_signed { signed_op } else { unsigned_op }, a, b)
+            };
             this.guard_not(overflow, Reason::NumpyWarning);
             value
         };
@@ -254,7 +260,9 @@ impl Lowering<'_> {
             BinOp::LShift | BinOp::RShift => {
                 let bits = self.b.iconst(ty, i128::from(ty.lane_bits()));
                 let in_range = self.b.icmp(IntCC::Ult, b, bits);
-                self.guard(in_range, Reason::ShiftOutOfRange);
+                if !planted(Defect::NumpyShiftUnguarded) {
+                    self.guard(in_range, Reason::ShiftOutOfRange);
+                }
                 let op = match (op, signed) {
                     (BinOp::LShift, _) => BinaryOp::Shl,
                     (_, true) => BinaryOp::Ashr,

@@ -3,7 +3,7 @@
 use flashpoint_ir::abi;
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, Helper, InstKind, IntCC, Region, Type, Value};
+use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, Value};
 
 use super::call::Keywords;
 use super::state::{ArrayParts, Val};
@@ -117,6 +117,11 @@ impl Lowering<'_> {
         let last = self.b.binary(BinaryOp::Isub, count, one);
         let intervals = self.b.convert(ConvertOp::SintToFloat, last, Type::F64);
         let delta = self.b.binary(BinaryOp::Fsub, stop, start);
+        // Ends that are not finite, or too far apart, make NumPy warn.
+        let infinity = self.b.f64(f64::INFINITY);
+        let magnitude = self.b.unary(UnaryOp::Fabs, delta);
+        let finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
+        self.guard(finite, Reason::NumpyWarning);
         let step = self.b.binary(BinaryOp::Fdiv, delta, intervals);
         // NumPy takes another way where the step vanishes.
         self.guard_nonzero(step, Reason::NumpyWarning);

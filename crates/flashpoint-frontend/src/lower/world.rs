@@ -185,8 +185,16 @@ pub trait World {
     fn function_body(&mut self, object: u32) -> Option<(u32, Arc<GenericFunction>, Vec<Option<Known>>)>;
     /// The number in the table of objects of a constant of a function.
     fn constant(&mut self, function: u32, index: u32) -> u32;
-    /// How to call a known function with these argument types, at this operation.
-    fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget;
+    /// How to call a known function with these argument types, at this operation. `promised` is the type that returns of
+    /// the function being lowered have so far: what a call of itself gives, as long as none has been seen to return.
+    fn callee(
+        &mut self,
+        object: u32,
+        args: &[SlotType],
+        function: u32,
+        pc: Pc,
+        promised: Option<&SlotType>,
+    ) -> CallTarget;
     /// What has been learnt about an operation.
     fn feedback(&self, function: u32, pc: Pc) -> Feedback;
 }

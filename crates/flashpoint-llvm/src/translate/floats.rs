@@ -3,6 +3,7 @@
 //! `fastmath` grants reassociation, contraction, reciprocals and the loss of a zero's sign. It does not let LLVM treat NaN
 //! and infinity as poison, although the licence would: a poisoned index would defeat its bounds check.
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{BinaryOp, FloatCC, Lane, Type, UnaryOp};
 
 use super::Translator;
@@ -33,7 +34,7 @@ impl<'a> Translator<'a> {
             BinaryOp::Fcopysign => return ir.intrinsic("llvm.copysign", &[ir.type_of(a)], &[a, b]),
             _ => unreachable!("{op:?} is an integer operation"),
         };
-        if self.func.licences.fastmath {
+        if self.func.licences.fastmath || planted(Defect::LlvmReassociates) {
             ir.set_fast_math(value);
         }
         value
@@ -46,6 +47,7 @@ impl<'a> Translator<'a> {
             FloatCC::Lt => RealPredicate::LLVMRealOLT,
             FloatCC::Le => RealPredicate::LLVMRealOLE,
             FloatCC::Gt => RealPredicate::LLVMRealOGT,
+            FloatCC::Ge if planted(Defect::LlvmGreaterUnordered) => RealPredicate::LLVMRealUGE,
             FloatCC::Ge => RealPredicate::LLVMRealOGE,
         };
         self.ir.fcmp(predicate, a, b)

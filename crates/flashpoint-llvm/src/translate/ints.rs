@@ -1,6 +1,10 @@
 //! Integer arithmetic, and conversions.
 
+<<<<<<< HEAD
 use flashpoint_ir::factor::exact_factors;
+=======
+use flashpoint_ir::planted::{Defect, planted};
+>>>>>>> main
 use flashpoint_ir::typed::*;
 
 use super::{Translated, Translator};
@@ -34,6 +38,7 @@ impl<'a> Translator<'a> {
             BinaryOp::Xor => ir.xor(a, b),
             BinaryOp::Shl => ir.shl(a, b),
             BinaryOp::Ashr => ir.ashr(a, b),
+            BinaryOp::Lshr if planted(Defect::LlvmShiftSigned) => ir.ashr(a, b),
             BinaryOp::Lshr => ir.lshr(a, b),
             BinaryOp::Smin => intrinsic("llvm.smin"),
             BinaryOp::Smax => intrinsic("llvm.smax"),
@@ -113,6 +118,7 @@ impl<'a> Translator<'a> {
             return Err(self.unsupported(format!("{op:?} of {from} to {to}, which is to be legalised")));
         }
         Ok(match op {
+            ConvertOp::Sext if planted(Defect::LlvmSignedWidening) => ir.zext(a, ty),
             ConvertOp::Sext => ir.sext(a, ty),
             ConvertOp::Zext => ir.zext(a, ty),
             ConvertOp::Trunc => ir.trunc(a, ty),

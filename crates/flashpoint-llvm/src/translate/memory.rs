@@ -3,6 +3,7 @@
 //! Each region has a TBAA type of its own, so that accesses of different regions do not alias; within arrays anything may
 //! alias (views of one buffer may differ in type).
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Lane, Region, Type};
 
 use super::Translator;
@@ -46,7 +47,7 @@ impl<'a> Translator<'a> {
     pub(super) fn load(&self, ty: Type, addr: Val<'a>, offset: i32, region: Region) -> Val<'a> {
         let load = self.ir.load(self.types.of(ty), self.offset(addr, offset), natural_align(ty));
         self.tag(load, region);
-        if region == Region::Constant {
+        if region == Region::Constant || (planted(Defect::LlvmInvariantLoads) && region == Region::Array) {
             self.set_invariant(load);
         }
         load

@@ -9,6 +9,7 @@
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::ptr;
+use std::sync::Arc;
 
 use flashpoint_ir::slot::Tag;
 use pyo3::exceptions::{PySystemError, PyTypeError};
@@ -19,6 +20,7 @@ use pyo3::types::{PyDict, PyType};
 
 use super::binding::Arguments;
 use super::{FunctionState, call};
+use crate::typed::EngineUnit;
 
 #[repr(C)]
 struct FunctionObject {
@@ -77,6 +79,24 @@ pub fn parts<'a, 'py>(object: &'a Bound<'py, PyAny>) -> PyResult<(&'a FunctionSt
             return Err(PySystemError::new_err("flashpoint: the function was cleared by the garbage collector"));
         }
         Ok((&*(*this).state, Bound::from_borrowed_ptr(object.py(), (*this).py_func)))
+    }
+}
+
+/// The unit of a `flashpoint.Function` for a call with positional arguments only that fills its parameters exactly.
+///
+/// # Safety
+/// `object` is a live object; the GIL is held.
+pub unsafe fn unit_of(py: Python<'_>, object: *mut ffi::PyObject, n_args: usize) -> Option<Arc<EngineUnit>> {
+    // SAFETY: by this function's contract; an object of our type is a `FunctionObject`, cleared or with a Python function.
+    unsafe {
+        if !is_function(py, object) {
+            return None;
+        }
+        let this = &*object.cast::<FunctionObject>();
+        if this.py_func.is_null() {
+            return None;
+        }
+        (*this.state).unit_of(ffi::PyFunction_GET_CODE(this.py_func), n_args)
     }
 }
 

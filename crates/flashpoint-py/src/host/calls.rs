@@ -18,8 +18,9 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::convert::{object_of, to_bound, unbox_owned};
 use super::data::FunctionData;
 use super::exceptions::strip_frame;
-use super::{CPythonHost, Objects, raised};
+use super::{CPythonHost, Objects, quick, raised};
 use crate::function::is_compiled_function;
+use crate::typed::known;
 
 impl<'py> CPythonHost<'py> {
     /// `callee(args...)`
@@ -27,6 +28,12 @@ impl<'py> CPythonHost<'py> {
         let Some(callable) = object_of(callee) else {
             return self.snippet_call_with_callee(callee, args);
         };
+        if args.iter().all(|arg| matches!(arg.tag, Tag::Int | Tag::Float | Tag::Numpy))
+            && let Some(builtin) = known::builtin_at(self.py, callable as usize)
+            && let Some(value) = quick::call(builtin, args)
+        {
+            return Ok(value);
+        }
         if self.needs_frame(callable, args) {
             return self.snippet_call_with_callee(callee, args);
         }

@@ -43,9 +43,7 @@ pub unsafe fn unbox_borrowed(numpy: &NumPy, object: *mut ffi::PyObject) -> Optio
             return Some(Slot::float(ffi::PyFloat_AS_DOUBLE(object)));
         }
         if ty == &raw mut ffi::PyLong_Type {
-            let mut overflow = 0;
-            let value = ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow);
-            return (overflow == 0).then(|| Slot::int(value));
+            return int_of(object).map(Slot::int);
         }
         if ty == &raw mut ffi::PyBool_Type {
             return Some(Slot::bool(object == ffi::Py_True()));
@@ -61,6 +59,32 @@ pub unsafe fn unbox_borrowed(numpy: &NumPy, object: *mut ffi::PyObject) -> Optio
         }
         numpy.scalar_dtype(ty).map(|dtype| numpy.read_scalar(object, dtype))
     }
+}
+
+/// The value of an integer, if it fits 64 bits.
+///
+/// # Safety
+/// `object` is a live exact `int`; the GIL is held.
+#[inline]
+pub unsafe fn int_of(object: *mut ffi::PyObject) -> Option<i64> {
+    // SAFETY: by this function's contract. Up to Python 3.11 an integer is a header, the number of its 30-bit digits with
+    // the integer's sign, and the digits.
+    #[cfg(not(Py_3_12))]
+    unsafe {
+        let n_digits = (*object.cast::<ffi::PyVarObject>()).ob_size;
+        let digits = object.cast::<u8>().add(size_of::<ffi::PyVarObject>()).cast::<u32>();
+        if n_digits.unsigned_abs() <= 1 {
+            return Some(n_digits as i64 * i64::from(*digits));
+        }
+        if n_digits.unsigned_abs() == 2 {
+            let magnitude = i64::from(*digits) | i64::from(*digits.add(1)) << 30;
+            return Some(if n_digits < 0 { -magnitude } else { magnitude });
+        }
+    }
+    let mut overflow = 0;
+    // SAFETY: by this function's contract; no exception, because it is an integer.
+    let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
+    (overflow == 0).then_some(value)
 }
 
 /// A new reference of the slot's object; null with an exception pending if there is no memory. Iterators of tag

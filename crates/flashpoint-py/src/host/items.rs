@@ -41,10 +41,8 @@ impl CPythonHost<'_> {
         unsafe {
             if let Some((array, dtype)) = self.numpy.plain_array(container) {
                 let at = match index.tag {
-                    Tag::Int => array.element_1d(index.as_i64())?,
-                    Tag::Numpy if index.dtype()?.is_int() => array.element_1d(numpy_index(index)?)?,
                     Tag::Object => array.element(tuple_indices(index.a as *mut ffi::PyObject)?)?,
-                    _ => return None,
+                    _ => array.element_1d(self::index(index)?)?,
                 };
                 return Some(read_element(at, dtype));
             }
@@ -61,6 +59,29 @@ impl CPythonHost<'_> {
                 return None;
             };
             Some(self.new_slot(item))
+        }
+    }
+
+    /// `object[indices]`, an element of an array.
+    pub(super) fn read_element_in_place(&mut self, object: &Slot, indices: &[Slot]) -> Option<Slot> {
+        // SAFETY: slots of tag `Object` hold live objects; the GIL is held. `element` compares the indices.
+        unsafe {
+            let (array, dtype) = self.numpy.plain_array(object_of(object)?)?;
+            Some(read_element(array.element(indices.iter().map(index))?, dtype))
+        }
+    }
+
+    /// `object[indices] = value`, an element of an array; `None` if nothing was done.
+    pub(super) fn write_element_in_place(&mut self, object: &Slot, indices: &[Slot], value: &Slot) -> Option<()> {
+        // SAFETY: as above; only writable memory is written.
+        unsafe {
+            let (array, dtype) = self.numpy.plain_array(object_of(object)?)?;
+            if !array.is_writable() {
+                return None;
+            }
+            let (a, b) = convert_exactly(value, dtype)?;
+            write_element(array.element(indices.iter().map(index))?, dtype, a, b);
+            Some(())
         }
     }
 
@@ -99,10 +120,8 @@ impl CPythonHost<'_> {
                 }
                 let (a, b) = convert_exactly(value, dtype)?;
                 let at = match index.tag {
-                    Tag::Int => array.element_1d(index.as_i64())?,
-                    Tag::Numpy if index.dtype()?.is_int() => array.element_1d(numpy_index(index)?)?,
                     Tag::Object => array.element(tuple_indices(index.a as *mut ffi::PyObject)?)?,
-                    _ => return None,
+                    _ => array.element_1d(self::index(index)?)?,
                 };
                 write_element(at, dtype, a, b);
                 return Some(());
@@ -245,9 +264,15 @@ fn wrap(index: i64, length: isize) -> Option<isize> {
     (0 <= index && index < length as i64).then_some(index as isize)
 }
 
-/// The value of a NumPy integer, if it is an index.
-fn numpy_index(index: &Slot) -> Option<i64> {
-    if index.dtype()?.is_signed_int() { Some(index.as_i64()) } else { i64::try_from(index.a).ok() }
+/// The value of an integer of Python or NumPy, if it fits an index.
+#[inline]
+fn index(slot: &Slot) -> Option<i64> {
+    match slot.tag {
+        Tag::Int => Some(slot.as_i64()),
+        Tag::Numpy if slot.dtype()?.is_signed_int() => Some(slot.as_i64()),
+        Tag::Numpy if slot.dtype()?.is_int() => i64::try_from(slot.a).ok(),
+        _ => None,
+    }
 }
 
 /// The indices in an exact tuple.

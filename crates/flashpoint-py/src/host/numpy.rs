@@ -40,6 +40,15 @@ struct DescrFields {
     type_num: i32,
 }
 
+/// What an array's head must say for its elements to be touched as those of one type: see [`NumPy::head_of`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArrayHead {
+    type_num: i32,
+    n_dims: i32,
+    mask: i32,
+    flags: i32,
+}
+
 const ALIGNED: i32 = 0x100;
 const WRITEABLE: i32 = 0x400;
 const WARN_ON_WRITE: i32 = 1 << 31;
@@ -95,6 +104,11 @@ impl NumPy {
     #[inline]
     pub fn scalar_dtype(&self, ty: *mut ffi::PyTypeObject) -> Option<DType> {
         self.scalar_types.iter().position(|&t| t == ty).map(|number| DType::ALL[number])
+    }
+
+    /// The type of this element type's scalars.
+    pub fn scalar_type(&self, dtype: DType) -> *mut ffi::PyTypeObject {
+        self.scalar_types[dtype as usize]
     }
 
     /// Whether `object` is an array or a scalar of NumPy, of a subclass too.
@@ -159,6 +173,38 @@ impl NumPy {
             }
             let dtype = (*self.dtype_of_num.get(usize::try_from(descr.type_num).ok()?)?)?;
             Some((fields, dtype))
+        }
+    }
+}
+
+impl NumPy {
+    /// The head of arrays like this one, of which the flags in `mask` matter beside those that [`NumPy::plain_array`]
+    /// looks at.
+    pub fn head_of(&self, array: &ArrayFields, mask: i32) -> ArrayHead {
+        let mask = mask | ALIGNED | WRITEABLE | WARN_ON_WRITE;
+        // SAFETY: an array's descriptor is never null.
+        let type_num = unsafe { (*array.descr).type_num };
+        ArrayHead { type_num, n_dims: array.n_dims, mask, flags: array.flags & mask }
+    }
+
+    /// The fields of an exact array with this head.
+    ///
+    /// # Safety
+    /// As for [`NumPy::plain_array`].
+    #[inline]
+    pub unsafe fn array_like<'a>(&self, object: *mut ffi::PyObject, head: &ArrayHead) -> Option<&'a ArrayFields> {
+        // SAFETY: an exact array has these fields, whose descriptor is never null.
+        unsafe {
+            if ffi::Py_TYPE(object) != self.array_type {
+                return None;
+            }
+            let fields = &*object.cast::<ArrayFields>();
+            let descr = &*fields.descr;
+            let same = fields.flags & head.mask == head.flags
+                && fields.n_dims == head.n_dims
+                && descr.type_num == head.type_num
+                && matches!(descr.byte_order as u8, b'=' | b'|');
+            same.then_some(fields)
         }
     }
 }

@@ -240,6 +240,16 @@ impl Host for CPythonHost<'_> {
     }
 
     #[inline]
+    fn get_element(&mut self, object: &Slot, indices: &[Slot]) -> Option<Slot> {
+        self.read_element_in_place(object, indices)
+    }
+
+    #[inline]
+    fn set_element(&mut self, object: &Slot, indices: &[Slot], value: &Slot) -> bool {
+        self.write_element_in_place(object, indices, value).is_some()
+    }
+
+    #[inline]
     fn set_item(&mut self, object: &Slot, index: &Slot, value: &Slot) -> HostResult<()> {
         self.write_item(object, index, value)
     }

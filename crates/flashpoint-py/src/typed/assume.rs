@@ -15,6 +15,9 @@ use super::EngineHost;
 /// Objects are held as addresses of what the version's table of objects keeps alive, or of what the unit's function does.
 #[derive(Default)]
 pub struct Assumptions {
+    /// What dictionaries hold: looked at again only if one of them has changed.
+    items: Vec<Check>,
+    /// Everything else.
     checks: Vec<Check>,
     dicts: Vec<(*mut ffi::PyObject, Cell<u64>)>,
 }
@@ -46,7 +49,7 @@ impl Assumptions {
         if !self.dicts.iter().any(|(known, _)| *known == dict) {
             self.dicts.push((dict, Cell::new(dict_version(dict))));
         }
-        self.checks.push(Check { what: What::Item(dict, key.clone().unbind()), expected });
+        self.items.push(Check { what: What::Item(dict, key.clone().unbind()), expected });
     }
 
     /// The cell holds `expected`.
@@ -71,22 +74,27 @@ impl Assumptions {
     #[inline]
     pub fn hold(&self, host: &mut EngineHost) -> bool {
         let quiet = cfg!(not(Py_3_12)) && self.dicts.iter().all(|(dict, seen)| dict_version(*dict) == seen.get());
-        let others = self.checks.iter().filter(|check| !(quiet && matches!(check.what, What::Item(..))));
-        for check in others {
-            let holds = match &check.what {
-                What::Layout(array, ty) => super::words::has_layout(host, *array as u64, *ty),
-                what => what.now() == check.expected,
-            };
-            if !holds {
-                return false;
-            }
+        self.checks.iter().all(|check| check.holds(host)) && (quiet || self.items_hold(host))
+    }
+
+    #[cold]
+    fn items_hold(&self, host: &mut EngineHost) -> bool {
+        if !self.items.iter().all(|check| check.holds(host)) {
+            return false;
         }
-        if !quiet {
-            for (dict, seen) in &self.dicts {
-                seen.set(dict_version(*dict));
-            }
+        for (dict, seen) in &self.dicts {
+            seen.set(dict_version(*dict));
         }
         true
+    }
+}
+
+impl Check {
+    fn holds(&self, host: &mut EngineHost) -> bool {
+        match &self.what {
+            What::Layout(array, ty) => super::words::has_layout(host, *array as u64, *ty),
+            what => what.now() == self.expected,
+        }
     }
 }
 

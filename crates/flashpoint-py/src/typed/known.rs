@@ -28,6 +28,11 @@ pub fn builtin_of(object: &Bound<'_, PyAny>) -> Option<Builtin> {
     ((known && object.is_callable()) || is_ufunc()).then_some(Builtin::Host)
 }
 
+/// The meaning of a function by its address alone.
+pub fn builtin_at(py: Python<'_>, address: usize) -> Option<Builtin> {
+    table(py).ok()?.get(&address).copied()
+}
+
 fn table(py: Python<'_>) -> PyResult<&'static HashMap<usize, Builtin>> {
     static TABLE: PyOnceLock<HashMap<usize, Builtin>> = PyOnceLock::new();
     TABLE.get_or_try_init(py, || make_table(py))

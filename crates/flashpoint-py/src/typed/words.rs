@@ -18,6 +18,11 @@ const MAX_ITEMS: isize = 16;
 const C_CONTIGUOUS: i32 = 1;
 const F_CONTIGUOUS: i32 = 2;
 
+/// The flags that tell arrays of this layout from others.
+pub fn layout_mask(layout: Layout) -> i32 {
+    if layout == Layout::C { C_CONTIGUOUS } else { C_CONTIGUOUS | F_CONTIGUOUS }
+}
+
 /// The type of a slot's content.
 pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType {
     match slot.tag {

@@ -209,7 +209,14 @@ impl World for CPythonWorld<'_> {
         }
     }
 
-    fn callee(&mut self, object: u32, args: &[SlotType], function: u32, pc: Pc) -> CallTarget {
+    fn callee(
+        &mut self,
+        object: u32,
+        args: &[SlotType],
+        function: u32,
+        pc: Pc,
+        promised: Option<&SlotType>,
+    ) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
         // Exits of a function called in registers find no slots of a caller: what they need travels in registers.
@@ -220,7 +227,9 @@ impl World for CPythonWorld<'_> {
         }
         let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
         if Arc::ptr_eq(&target, self.unit) && self.request.entry == Pc(0) && entry_types().eq(args.iter()) {
-            let Some(result) = self.seen_result(function, pc) else { return CallTarget::Unknown };
+            let nothing_seen = self.unit_of(function).code.profile().kinds(pc) == Kinds::NOTHING;
+            let result = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
+            let Some(result) = result else { return CallTarget::Unknown };
             let unit = self.link(&self.cell.clone());
             return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
         }

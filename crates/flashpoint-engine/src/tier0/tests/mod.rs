@@ -5,7 +5,6 @@
 mod builder;
 mod exceptions;
 mod loops;
-mod timing;
 mod values;
 
 pub(crate) use builder::Builder;
