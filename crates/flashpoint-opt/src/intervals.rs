@@ -1,5 +1,6 @@
 //! Signed intervals of integers, and what operations make of them.
 
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::fold::signed_range;
@@ -46,6 +47,7 @@ impl Interval {
 /// The exact interval of a sum, difference or product.
 pub fn exact(op: BinaryOp, a: Interval, b: Interval) -> Option<Interval> {
     Some(match op {
+        BinaryOp::Iadd if planted(Defect::RangeSumUpperEnd) => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi },
         BinaryOp::Iadd => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi.checked_add(b.hi)? },
         BinaryOp::Isub => Interval { lo: a.lo.checked_sub(b.hi)?, hi: a.hi.checked_sub(b.lo)? },
         BinaryOp::Imul => {

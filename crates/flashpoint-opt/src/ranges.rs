@@ -17,11 +17,8 @@
 use std::collections::HashSet;
 
 use flashpoint_ir::analysis::{Cfg, DomTree};
-<<<<<<< HEAD
 use flashpoint_ir::factor::exact_factors;
-=======
 use flashpoint_ir::planted::{Defect, planted};
->>>>>>> main
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, FastMap, Subst, new_inst, targets, terminator};
@@ -55,74 +52,6 @@ pub fn analyze_ranges(func: &mut TypedFunction, _: &mut PassContext) -> bool {
     subst.apply(func) | changed
 }
 
-<<<<<<< HEAD
-=======
-/// A signed interval, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
-    /// Smallest value.
-    pub lo: i128,
-    /// Largest value.
-    pub hi: i128,
-}
-
-impl Interval {
-    /// All values of a type.
-    pub fn full(ty: Type) -> Interval {
-        let (lo, hi) = signed_range(ty.lane_bits());
-        Interval { lo, hi }
-    }
-
-    /// One value.
-    pub fn point(value: i128) -> Interval {
-        Interval { lo: value, hi: value }
-    }
-
-    /// The smallest interval around both.
-    pub fn hull(self, other: Interval) -> Interval {
-        Interval { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
-    }
-
-    /// What is in both; `self` if nothing is, since then the place is never reached.
-    pub fn meet(self, other: Interval) -> Interval {
-        let met = Interval { lo: self.lo.max(other.lo), hi: self.hi.min(other.hi) };
-        if met.lo <= met.hi { met } else { self }
-    }
-
-    fn fits(self, ty: Type) -> bool {
-        let full = Interval::full(ty);
-        full.lo <= self.lo && self.hi <= full.hi
-    }
-}
-
-/// The exact interval of a sum, difference or product.
-fn exact(op: BinaryOp, a: Interval, b: Interval) -> Option<Interval> {
-    Some(match op {
-        BinaryOp::Iadd if planted(Defect::RangeSumUpperEnd) => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi },
-        BinaryOp::Iadd => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi.checked_add(b.hi)? },
-        BinaryOp::Isub => Interval { lo: a.lo.checked_sub(b.hi)?, hi: a.hi.checked_sub(b.lo)? },
-        BinaryOp::Imul => {
-            let mut products = [0; 4];
-            for (i, (x, y)) in [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].into_iter().enumerate() {
-                products[i] = x.checked_mul(y)?;
-            }
-            Interval { lo: products.into_iter().min()?, hi: products.into_iter().max()? }
-        }
-        _ => return None,
-    })
-}
-
-/// The wrapping operation behind a signed checked one.
-pub fn plain(op: OverflowOp) -> Option<BinaryOp> {
-    match op {
-        OverflowOp::SaddOverflow => Some(BinaryOp::Iadd),
-        OverflowOp::SsubOverflow => Some(BinaryOp::Isub),
-        OverflowOp::SmulOverflow => Some(BinaryOp::Imul),
-        _ => None,
-    }
-}
-
->>>>>>> main
 /// The block of the guard on each checked result's flag.
 fn guarded_sums(func: &TypedFunction, defs: &Defs) -> FastMap<Value, Block> {
     let mut guarded = FastMap::default();

@@ -1,10 +1,7 @@
 //! Integer arithmetic, and conversions.
 
-<<<<<<< HEAD
 use flashpoint_ir::factor::exact_factors;
-=======
 use flashpoint_ir::planted::{Defect, planted};
->>>>>>> main
 use flashpoint_ir::typed::*;
 
 use super::{Translated, Translator};
