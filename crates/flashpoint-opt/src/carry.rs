@@ -15,11 +15,11 @@
 use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::typed::*;
 
-use crate::counted::{Counter, Shape, counter};
+use crate::counted::{Counter, Shape, copy_slice, counter, runs_always};
 use crate::edit::{Defs, Emitter, Subst, append_param, new_block, new_inst, terminate, terminator, terminator_mut};
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
-use crate::strips::{copy_slice, is_about_numbers, runs_always};
+use crate::strips::is_about_numbers;
 
 /// Hands what an iteration stores to the load of the next.
 pub fn carry_stores(func: &mut TypedFunction, context: &mut PassContext) -> bool {

@@ -77,12 +77,8 @@ pub fn interval_of(op: BinaryOp, ia: Interval, ib: Interval, ty: Type) -> Option
         BinaryOp::Iadd | BinaryOp::Isub | BinaryOp::Imul => exact(op, ia, ib).filter(|i| i.fits(ty)),
         BinaryOp::Smin => Some(Interval { lo: ia.lo.min(ib.lo), hi: ia.hi.min(ib.hi) }),
         BinaryOp::Smax => Some(Interval { lo: ia.lo.max(ib.lo), hi: ia.hi.max(ib.hi) }),
-        BinaryOp::Umin if ib.lo >= 0 => {
-            Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } })
-        }
-        BinaryOp::And if ib.lo >= 0 => {
-            Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } })
-        }
+        BinaryOp::Umin if ib.lo >= 0 => Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } }),
+        BinaryOp::And if ib.lo >= 0 => Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } }),
         BinaryOp::And if ia.lo >= 0 => Some(Interval { lo: 0, hi: ia.hi }),
         BinaryOp::Or | BinaryOp::Xor if ia.lo >= 0 && ib.lo >= 0 => {
             let bits = 128 - (ia.hi | ib.hi).leading_zeros();
@@ -135,7 +131,10 @@ mod tests {
                     for x in telling.iter().filter(|x| (a.lo..=a.hi).contains(x)) {
                         for y in telling.iter().filter(|y| (b.lo..=b.hi).contains(y)) {
                             let Some(value) = fold::binary(op, *x, *y, 8) else { continue };
-                            assert!((result.lo..=result.hi).contains(&value), "{op:?} {x} {y}: {value} not in {result:?}");
+                            assert!(
+                                (result.lo..=result.hi).contains(&value),
+                                "{op:?} {x} {y}: {value} not in {result:?}"
+                            );
                         }
                     }
                 }

@@ -23,13 +23,12 @@ use std::collections::HashMap;
 use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::typed::*;
 
-use crate::counted::{Counter, Shape, counter, step_of};
+use crate::counted::{Counter, Shape, copy_slice, counter, step_of};
 use crate::edit::{
     Emitter, append_param, clone_snapshot, new_block, new_inst, targets, terminate, terminator, terminator_mut,
 };
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
-use crate::strips::copy_slice;
 
 /// Iterations done together: two registers of four floats each, so that one waits while the other is added to.
 const COPIES: usize = 8;
@@ -202,7 +201,8 @@ impl<'a> Nest<'a> {
         let is_load = |kind: &InstKind| matches!(kind, InstKind::Load { region: Region::Array, .. });
         let is_store = |kind: &InstKind| matches!(kind, InstKind::Store { region: Region::Array, .. });
         let is_poll = |kind: &InstKind| matches!(kind, InstKind::Poll(_));
-        let moves = |kind: &InstKind| kind.is_pure() && !matches!(kind, InstKind::Libm(..)) || is_load(kind) || is_poll(kind);
+        let moves =
+            |kind: &InstKind| kind.is_pure() && !matches!(kind, InstKind::Libm(..)) || is_load(kind) || is_poll(kind);
         let ok = self.before.iter().chain(&self.inside).all(|inst| moves(kind(inst)))
             && self.behind.iter().all(|inst| moves(kind(inst)) || is_store(kind(inst)));
         // An iteration may know of those before it only by counting.
@@ -439,9 +439,7 @@ impl<'a> Nest<'a> {
             // Addresses of user space are positive as integers.
             ends = Some(match ends {
                 None => (addr, addr),
-                Some((lo, hi)) => {
-                    (emit.binary(BinaryOp::Smin, lo, addr), emit.binary(BinaryOp::Smax, hi, addr))
-                }
+                Some((lo, hi)) => (emit.binary(BinaryOp::Smin, lo, addr), emit.binary(BinaryOp::Smax, hi, addr)),
             });
         }
         let (lo, hi) = ends.expect("there are corners");

@@ -26,12 +26,12 @@ use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
 
 use crate::bounds::{Bounds, Strip, merge};
-use crate::counted::{Counter, Shape, counter, step_of};
+use crate::counted::{Counter, Shape, copy_slice, counter, runs_always, step_of, stride_of};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
     terminate, terminator, terminator_mut, visit_uses,
 };
-use crate::licm::{is_total, normalize_loops};
+use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
 use crate::version::drop_guards;
 
@@ -202,10 +202,7 @@ impl Plan {
                 }
             }
         }
-        if !is_vectorisable(func, shape, info, counter) {
-            return None;
-        }
-        if guards.is_empty() {
+        if guards.is_empty() || !is_vectorisable(func, shape, info, counter) {
             // Nothing to answer; strips may still be cut where a store would hit a fixed load.
             let useful = !fixed.is_empty() && !stores.is_empty();
             let plan = Plan { guards: vec![], loads: vec![], stores, fixed };
@@ -283,11 +280,6 @@ pub fn is_about_numbers(reason: Reason) -> bool {
             | Reason::InexactDivision
             | Reason::DivisionByZero
     )
-}
-
-/// Whether a block runs in every iteration.
-pub fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
-    info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
 }
 
 /// Whether iterations depend on each other only through counters and integer sums, products and the like.
@@ -739,27 +731,6 @@ fn is_behind(emit: &mut Emitter, access: (Value, Value), other: (Value, Value), 
     emit.icmp(IntCC::Sge, lowest, end)
 }
 
-/// By how many bytes an address moves in one iteration, if that is a constant.
-fn stride_of(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, value: Value) -> Option<i128> {
-    if value == counter.param {
-        return Some(counter.step);
-    }
-    if !shape.is_inside(info, value) {
-        return Some(0);
-    }
-    let of = |v: Value| stride_of(func, shape, info, counter, v);
-    match shape.defs.inst(func, value)? {
-        InstKind::PtrAdd(a, b)
-        | InstKind::Binary(BinaryOp::Iadd, a, b)
-        | InstKind::Overflow(OverflowOp::SaddOverflow, a, b) => of(*a)?.checked_add(of(*b)?),
-        InstKind::Binary(BinaryOp::Isub, a, b) | InstKind::Overflow(OverflowOp::SsubOverflow, a, b) => {
-            of(*a)?.checked_sub(of(*b)?)
-        }
-        InstKind::Binary(BinaryOp::Imul, a, b) => of(*a)?.checked_mul(shape.defs.int(func, *b)?),
-        _ => None,
-    }
-}
-
 /// Whether one instruction comes before another in every iteration that reaches the other.
 fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second: Inst) -> bool {
     let place = |inst: Inst| {
@@ -773,39 +744,4 @@ fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second: Inst) -> b
         (Some((a, _)), Some((b, _))) => shape.doms.dominates(a, b),
         _ => false,
     }
-}
-
-/// Copies the pure instructions of a loop that compute `value`, under other names for some of its values.
-pub fn copy_slice(
-    emit: &mut Emitter,
-    shape: &Shape,
-    info: &Loop,
-    value: Value,
-    names: &mut HashMap<Value, Value>,
-) -> Value {
-    if let Some(copy) = names.get(&value) {
-        return *copy;
-    }
-    if !shape.is_inside(info, value) {
-        return value;
-    }
-    let Def::Result(inst, _) = shape.defs.get(value) else { return value };
-    let data = emit.func.insts[inst.index()].clone();
-    debug_assert!(is_total(emit.func, &shape.defs, &data.kind));
-    // A checked step of an address is an ordinary one here: the guard on it has been answered.
-    let mut kind = match data.kind {
-        InstKind::Overflow(op, a, b) => InstKind::Binary(crate::cleanup::unchecked(op), a, b),
-        kind => kind,
-    };
-    kind.for_each_operand_mut(&mut |v| *v = copy_slice(emit, shape, info, *v, names));
-    let ty = emit.ty(value);
-    let copy = match kind {
-        InstKind::Binary(op, a, b) => emit.binary(op, a, b),
-        kind => {
-            let copy = emit.push(kind, &[ty]);
-            emit.func.insts[copy.index()].results[0]
-        }
-    };
-    names.insert(value, copy);
-    copy
 }

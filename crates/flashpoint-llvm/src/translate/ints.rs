@@ -73,6 +73,21 @@ impl<'a> Translator<'a> {
             let above = ir.sub(a, ir.int(ty, lo));
             return (ir.mul(a, b), ir.icmp(IntPredicate::LLVMIntUGT, above, ir.int(ty, hi - lo)));
         }
+        if op == OverflowOp::SaddOverflow
+            && bits <= 64
+            && self.ty(lhs).lanes == 1
+            && let Some(&InstKind::Iconst { value: added, .. }) = self.defs[rhs.index()]
+        {
+            // Likewise: which operands are too near the end is known before the sum is, and needs no copy of them.
+            let flag = if added >= 0 {
+                let highest = (1i128 << (bits - 1)) - 1 - added;
+                ir.icmp(IntPredicate::LLVMIntSGT, a, ir.int(ty, highest))
+            } else {
+                let lowest = (-1i128 << (bits - 1)) - added;
+                ir.icmp(IntPredicate::LLVMIntSLT, a, ir.int(ty, lowest))
+            };
+            return (ir.add(a, b), flag);
+        }
         if vectorise || self.ty(lhs).lanes != 1 {
             match op {
                 OverflowOp::SaddOverflow => {
