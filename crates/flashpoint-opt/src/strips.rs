@@ -31,6 +31,7 @@ use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
     terminate, terminator, terminator_mut, visit_uses,
 };
+use crate::intervals::plain;
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
 use crate::version::drop_guards;
@@ -202,62 +203,18 @@ impl Plan {
                 }
             }
         }
-        if guards.is_empty() || !is_vectorisable(func, shape, info, counter) {
-            // Nothing to answer; strips may still be cut where a store would hit a fixed load.
-            let useful = !fixed.is_empty() && !stores.is_empty();
-            let plan = Plan { guards: vec![], loads: vec![], stores, fixed };
-            return (useful && plan.strides_known(func, shape, info, counter)).then_some(plan);
+        if !guards.is_empty()
+            && is_vectorisable(func, shape, info, counter)
+            && let Some(loads) = loads_for(func, shape, root, counter, lengths, &guards)
+        {
+            let guards = guards.into_iter().map(|(_, inst, _)| inst).collect();
+            let plan = Plan { guards, loads, stores, fixed };
+            return plan.strides_known(func, shape, info, counter).then_some(plan);
         }
-        // Ask with placeholders until no more loads are wanted.
-        let preheader = info.preheader(&shape.cfg)?;
-        let mut known: HashMap<Value, (Value, Value)> = HashMap::new();
-        let mut defs = shape.defs.clone();
-        let mut emit = Emitter::new(func, &mut defs, preheader, 0);
-        let placeholder = emit.iconst(Type::I64, 0);
-        let starts: HashMap<Value, Value> = emit.func.blocks[info.header.index()]
-            .params
-            .iter()
-            .zip(&targets(terminator(emit.func, preheader)).next()?.args)
-            .map(|(param, arg)| (*param, *arg))
-            .collect();
-        loop {
-            let strip = Strip {
-                counter: Some((counter.first, counter.limit)),
-                max_trips: lengths.checked,
-                starts: starts.clone(),
-                loads: known.clone(),
-            };
-            let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
-            let proved = guards
-                .iter()
-                .filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some())
-                .count();
-            let wanted: Vec<Value> = bounds.wanted_loads.iter().copied().filter(|v| !known.contains_key(v)).collect();
-            if proved == guards.len() {
-                break;
-            }
-            if wanted.is_empty() || known.len() + wanted.len() > 2 * MAX_CHECKED_LOADS {
-                return None;
-            }
-            known.extend(wanted.into_iter().map(|v| (v, (placeholder, placeholder))));
-        }
-        let mut loads = Vec::new();
-        for block in &info.blocks {
-            for inst in &func.blocks[block.index()].insts {
-                let data = &func.insts[inst.index()];
-                let InstKind::Load { ty, addr, offset, .. } = data.kind else { continue };
-                if !known.contains_key(&data.results[0]) {
-                    continue;
-                }
-                if !runs_always(shape, info, *block) || !is_linear(func, shape, info, counter, addr) {
-                    return None;
-                }
-                loads.push(CheckedLoad { result: data.results[0], addr, offset, ty });
-            }
-        }
-        let guards = guards.into_iter().map(|(_, inst, _)| inst).collect();
-        let plan = Plan { guards, loads, stores, fixed };
-        (plan.loads.len() <= MAX_CHECKED_LOADS && plan.strides_known(func, shape, info, counter)).then_some(plan)
+        // The guards stay; strips may still be cut where a store would hit a fixed load.
+        let useful = !fixed.is_empty() && !stores.is_empty();
+        let plan = Plan { guards: vec![], loads: vec![], stores, fixed };
+        (useful && plan.strides_known(func, shape, info, counter)).then_some(plan)
     }
 
     /// Whether the addresses of all stores, and of all checked loads, move by constants.
@@ -267,6 +224,66 @@ impl Plan {
             _ => false,
         })
     }
+}
+
+/// The loads whose bounds answer all guards of a loop, strip by strip.
+fn loads_for(
+    func: &mut TypedFunction,
+    shape: &Shape,
+    root: LoopIdx,
+    counter: &Counter,
+    lengths: Lengths,
+    guards: &[(Block, Inst, Value)],
+) -> Option<Vec<CheckedLoad>> {
+    let info = shape.forest.get(root);
+    // Ask with placeholders until no more loads are wanted.
+    let preheader = info.preheader(&shape.cfg)?;
+    let mut known: HashMap<Value, (Value, Value)> = HashMap::new();
+    let mut defs = shape.defs.clone();
+    let mut emit = Emitter::new(func, &mut defs, preheader, 0);
+    let placeholder = emit.iconst(Type::I64, 0);
+    let starts: HashMap<Value, Value> = emit.func.blocks[info.header.index()]
+        .params
+        .iter()
+        .zip(&targets(terminator(emit.func, preheader)).next()?.args)
+        .map(|(param, arg)| (*param, *arg))
+        .collect();
+    loop {
+        let strip = Strip {
+            counter: Some((counter.first, counter.limit)),
+            max_trips: lengths.checked,
+            starts: starts.clone(),
+            loads: known.clone(),
+        };
+        let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
+        let proved = guards
+            .iter()
+            .filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some())
+            .count();
+        let wanted: Vec<Value> = bounds.wanted_loads.iter().copied().filter(|v| !known.contains_key(v)).collect();
+        if proved == guards.len() {
+            break;
+        }
+        if wanted.is_empty() || known.len() + wanted.len() > 2 * MAX_CHECKED_LOADS {
+            return None;
+        }
+        known.extend(wanted.into_iter().map(|v| (v, (placeholder, placeholder))));
+    }
+    let mut loads = Vec::new();
+    for block in &info.blocks {
+        for inst in &func.blocks[block.index()].insts {
+            let data = &func.insts[inst.index()];
+            let InstKind::Load { ty, addr, offset, .. } = data.kind else { continue };
+            if !known.contains_key(&data.results[0]) {
+                continue;
+            }
+            if !runs_always(shape, info, *block) || !is_linear(func, shape, info, counter, addr) {
+                return None;
+            }
+            loads.push(CheckedLoad { result: data.results[0], addr, offset, ty });
+        }
+    }
+    (loads.len() <= MAX_CHECKED_LOADS).then_some(loads)
 }
 
 /// Whether a guard with this reason protects a number, not an address.
@@ -295,37 +312,55 @@ fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &C
                 let next = call.args[k];
                 next == *param
                     || step_of(func, &shape.defs, *param, next).is_some()
-                    || (ty.is_int() && is_reduction(func, shape, *param, next, 4))
+                    || (ty.is_int() && is_reduction(func, shape, *param, next, &mut None, 4))
             })
         })
     })
 }
 
-fn is_reduction(func: &TypedFunction, shape: &Shape, param: Value, next: Value, depth: u32) -> bool {
+/// Whether a value is made of `param` by operations of one kind, which may then be done in any order.
+fn is_reduction(
+    func: &TypedFunction,
+    shape: &Shape,
+    param: Value,
+    next: Value,
+    kind: &mut Option<BinaryOp>,
+    depth: u32,
+) -> bool {
     if next == param {
         return true;
     }
     if depth == 0 {
         return false;
     }
+    use BinaryOp::*;
+    let op = match shape.defs.inst(func, next) {
+        Some(InstKind::Overflow(op, ..)) => plain(*op),
+        Some(InstKind::Binary(op, ..)) => Some(*op),
+        _ => None,
+    };
+    let op = op.map(|op| if op == Isub { Iadd } else { op });
     match shape.defs.inst(func, next) {
-        Some(InstKind::Overflow(_, a, b)) => {
-            is_reduction(func, shape, param, *a, depth - 1) || is_reduction(func, shape, param, *b, depth - 1)
-        }
-        Some(InstKind::Binary(op, a, b)) => {
-            use BinaryOp::*;
-            matches!(op, Iadd | Isub | Imul | And | Or | Xor | Smin | Smax | Umin | Umax)
-                && (is_reduction(func, shape, param, *a, depth - 1) || is_reduction(func, shape, param, *b, depth - 1))
+        Some(InstKind::Overflow(_, a, b) | InstKind::Binary(_, a, b)) => {
+            let Some(op) = op.filter(|op| matches!(op, Iadd | Imul | And | Or | Xor | Smin | Smax | Umin | Umax))
+            else {
+                return false;
+            };
+            let (a, b) = (*a, *b);
+            *kind.get_or_insert(op) == op
+                && (is_reduction(func, shape, param, a, kind, depth - 1)
+                    || is_reduction(func, shape, param, b, kind, depth - 1))
         }
         Some(InstKind::Select(_, a, b)) => {
-            is_reduction(func, shape, param, *a, depth - 1) && is_reduction(func, shape, param, *b, depth - 1)
+            is_reduction(func, shape, param, *a, kind, depth - 1)
+                && is_reduction(func, shape, param, *b, kind, depth - 1)
         }
         _ => match shape.defs.get(next) {
             Def::Param(block, k) if shape.forest.with_header(block).is_none() => {
                 shape.cfg.predecessors(block).iter().all(|pred| {
                     targets(terminator(func, *pred))
                         .filter(|call| call.block == block)
-                        .all(|call| is_reduction(func, shape, param, call.args[k as usize], depth - 1))
+                        .all(|call| is_reduction(func, shape, param, call.args[k as usize], kind, depth - 1))
                 })
             }
             _ => false,
