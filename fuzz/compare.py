@@ -15,7 +15,6 @@ import functools
 import linecache
 import math
 import os
-import re
 import signal
 import sys
 import threading
@@ -27,11 +26,6 @@ import numpy as np
 from .values import Rng, Table
 
 REFERENCE_LIMIT_S = 1.0  # the minimiser lowers it: it makes endless loops
-
-
-def without_operation(message):
-    """A float warning without the operation it names: inside loops that is not always told (docs/differences.md)."""
-    return re.sub(r"(encountered in scalar) \w+", r"\1 operation", message)
 
 
 # CPython before 3.12, once warm, fuses a store with the load after it, and then blames an unbound
@@ -172,14 +166,14 @@ def _time_limit(seconds: float):
     def stop(signum, frame):
         raise _TooSlow
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    # Repeats: the first may land where it is swallowed.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    previous = signal.signal(signal.SIGVTALRM, stop)
+    # Of processor time, since others may use the machine. Repeats: the first may land where it is swallowed.
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.05)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
 
 
 def identity(fn):
@@ -238,9 +232,7 @@ class Loaded:
                 raise
             except BaseException as e:
                 error = self.error_image(e)
-        warned = frozenset(
-            (w.category.__name__, without_operation(str(w.message)), w.filename == self.filename) for w in caught
-        )
+        warned = frozenset((w.category.__name__, str(w.message), w.filename == self.filename) for w in caught)
         kept = {n: image(v, ()) for n, v in space.items() if n[0] == "G"}
         return Outcome(value, error, warned, tuple(image(x, ()) for x in inputs), kept)
 

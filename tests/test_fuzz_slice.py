@@ -14,8 +14,8 @@ from fuzz import compare, minimise  # noqa: E402
 from fuzz.generate import generate  # noqa: E402
 
 # Few programs in every mode, more in two modes each: about forty seconds.
-N_SEEDS, CHUNK = 60, 10
-N_ROTA_SEEDS, ROTA_CHUNK = 500, 50
+N_SEEDS, CHUNK = 40, 10
+N_ROTA_SEEDS, ROTA_CHUNK = 400, 50
 FOUND = sorted((ROOT / "fuzz" / "found").glob("*.py"))
 
 

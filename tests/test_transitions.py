@@ -129,6 +129,76 @@ def test_forks_while_compiles_are_under_way(tmp_path):
     assert output == "all well\n"
 
 
+CALLER = """
+def g(n, m):
+    t = 0
+    for i in range(n):
+        t += i
+        if i % m == 0:
+            t += callee(i, 2.5)
+    return t
+"""
+CALLEE = (
+    "def callee(i, x):\n"
+    + "".join(f"    i = i + {k} if i % {k + 2} else i - {k}\n" for k in range(20))
+    + "    return i\n"
+)
+
+
+def test_a_call_of_a_function_without_code_does_not_leave_the_caller():
+    """The callee runs in tier 0, and the caller goes on in compiled code; later calls find the callee's code."""
+    plain = function_from(CALLEE, "callee")["callee"].py_func
+    g = function_from(CALLER)["g"]
+    g.__globals__["callee"] = callee = flashpoint.njit(plain)
+    wanted = sum(range(2000)) + sum(plain(i, 2.5) for i in range(0, 2000, 400))
+    assert g(2000, 400) == wanted
+    left = g.counters()["deopts"], g.counters()["osr_entries"]
+    assert g(2000, 400) == wanted
+    assert (g.counters()["deopts"], g.counters()["osr_entries"]) == left, g.explain()
+    assert callee.counters()["compiles"] == 0
+    for _ in range(30):
+        g(2000, 400)
+    assert callee.counters()["compiles"] >= 1, "stubs count calls"
+    assert g(2000, 400) == wanted
+    assert g.counters()["deopts"] == left[0], g.explain()
+
+
+def test_a_caller_links_to_the_version_that_its_callee_has_learnt_to_make():
+    text = """
+def power(x, n):
+    y = x
+    for _ in range(n):
+        y = y * x
+        y = y - 1 if y > 5 else y + 1
+        y = y + 2 if y > 6 else y - 1
+        y = y - 3 if y > 7 else y + 1
+        y = y + 4 if y > 8 else y - 1
+        y = y - 5 if y > 9 else y + 1
+        y = y + 6 if y > 8 else y - 1
+        y = y - 7 if y > 9 else y + 1
+        y = y + 4 if y > 8 else y - 1
+        y = y - 4 if y > 9 else y + 1
+    return 1 if y > 5 else 0
+
+def g(x, n, m):
+    s = 0
+    for i in range(m):
+        s += power(x, n) + i
+    return s
+"""
+    module = function_from(text)
+    wanted = module["g"].py_func(3, 45, 50)
+    module["power"] = power = flashpoint.njit(module["power"], tier=1)
+    g = module["g"]
+    for _ in range(3):
+        g(3, 3, 50)
+    for _ in range(5):
+        assert g(3, 45, 50) == wanted
+    exits = power.counters()["deopts"]
+    assert g(3, 45, 50) == wanted
+    assert power.counters()["deopts"] == exits, "the caller calls the version that does not overflow"
+
+
 def test_recursion_is_compiled_on_the_promise_of_the_first_return():
     @flashpoint.njit(tier=1)
     def fib(n):

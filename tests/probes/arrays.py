@@ -442,3 +442,8 @@ def zip_strict_arrays(a, b):
     for x, y in zip(a, b, strict=True):
         out += x * y
     return out
+
+
+@probe((np.arange(9.0)[::9],), (np.zeros((1, 4))[:, ::2],), (np.zeros((2, 1), order="F"),))
+def strides_of_short_axes(a):
+    return a.strides, a.shape

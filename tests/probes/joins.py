@@ -202,3 +202,16 @@ def while_condition_is_a_number(n):
         n -= 1
         steps += True
     return steps
+
+
+@probe(((1, 2.5), 3), ((), 0))
+def tuple_given_back(t, n):
+    for i in range(n):
+        if i > len(t):
+            break
+    return t
+
+
+@probe(((1, 2.5), 3))
+def tuple_inside_a_result(t, n):
+    return t, n

@@ -352,3 +352,28 @@ def numpy_integer_as_range_bound_and_index(a):
     for i in range(a[3]):
         out += a[i] * (i + 1)
     return out, type(out) is int
+
+
+@probe((np.full(300, 1e200),), (np.arange(300.0),), (np.full(300, np.inf),), (np.array([1.0, np.nan, 2.0] * 100),))
+def products_in_a_loop_warn(a):
+    last = a[0]
+    for _ in range(40):
+        for i in range(len(a)):
+            last = a[i] * a[i]
+    return last
+
+
+@probe((np.full(300, 1e200),), (np.arange(300.0),))
+def loop_names_the_operation_that_overflows(a):
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * a[i]
+    return total
+
+
+@probe((np.array([1.0, np.nan, -2.0] * 100),))
+def comparing_nan_in_a_loop_is_quiet(a):
+    out = np.zeros(len(a))
+    for i in range(len(a)):
+        out[i] = a[i] * 2 if a[i] > 0 else a[i] * 3
+    return out

@@ -1,12 +1,17 @@
-//! Compiling versions: passes, back end, loading, publishing; and the thread that does it behind the program.
+//! Compiling versions: passes, back end, loading, publishing; and the threads that do it behind the program.
 //!
 //! Tier 1 is compiled at once, on the thread that asks: it takes less time than the interpreter would lose. Tier 2 is
-//! queued; a background thread takes the newest request first. Where no thread may run (tests), [`Compiler::step`] takes
-//! one request by hand.
+//! queued for background threads of low priority, one fewer than there are cores, which are started as requests come. Where
+//! no thread may run (tests), [`Compiler::step`] takes one request by hand.
 //!
-//! Invariant: a request holds no host object, so that it may be dropped on any thread.
+//! A back end that fails, or a function beyond its budget, leaves the cell without better code and with the reason, which
+//! `explain()` shows; nothing asks again for that code.
+//!
+//! Invariants:
+//! - A request holds no host object, so that it may be dropped on any thread.
+//! - The threads are counted under the queue's lock: `n_threads` of this process, `n_idle` of which wait.
 
-use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -17,12 +22,16 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Lane, TypedFunction};
 use flashpoint_opt::{PassOptions, optimize};
 
+use crate::queue::Queue;
 use crate::unit::{CodeCell, Compiled};
 
 /// How long a process waits at its end, or before a fork, for the compile that is under way.
 const GRACE: Duration = Duration::from_millis(500);
 /// Bytes of executable memory.
 const CODE_BUDGET: usize = 256 << 20;
+/// Instructions after the passes beyond which a function is left on its lower tier, by tier: LLVM's time grows faster than
+/// Cranelift's.
+const MAX_INSTS: [usize; 2] = [50_000, 20_000];
 
 /// A version to compile.
 #[derive(Debug)]
@@ -31,7 +40,7 @@ pub struct Job {
     pub cell: Arc<CodeCell>,
     /// The typed form, as the lowering made it.
     pub func: TypedFunction,
-    /// 1 or 2.
+    /// 1 or 2; 0 for a stub.
     pub tier: u8,
     /// Number of the code, as its exits will report it.
     pub number: u64,
@@ -43,16 +52,23 @@ pub struct Job {
     pub short_strips: bool,
 }
 
+impl Job {
+    /// Whether somebody will enter the code, and there is none as good.
+    pub fn is_wanted(&self) -> bool {
+        self.cell.is_wanted() && self.cell.peek(|best| best.is_none_or(|best| best.tier < self.tier))
+    }
+}
+
 /// Back ends, code memory and the queue.
 pub struct Compiler {
     loader: Loader,
-    cranelift: OnceLock<Result<Cranelift, CodegenError>>,
-    llvm: OnceLock<Llvm>,
+    tier1: OnceLock<Result<Cranelift, CodegenError>>,
+    tier2: OnceLock<Box<dyn Backend>>,
     next_number: AtomicU64,
-    queue: Mutex<VecDeque<Job>>,
+    waiting: Mutex<Waiting>,
     wake: Condvar,
+    /// Compiles under way on background threads.
     running: AtomicU32,
-    thread_pid: AtomicU32,
     stop: AtomicBool,
     /// Set while the process forks.
     paused: AtomicBool,
@@ -60,34 +76,46 @@ pub struct Compiler {
     without_tier2: AtomicBool,
 }
 
+/// What waits: requests for threads, and threads for requests.
+#[derive(Default)]
+struct Waiting {
+    queue: Queue,
+    n_threads: usize,
+    n_idle: usize,
+}
+
 impl Compiler {
     /// A compiler without requests.
     pub fn new() -> Arc<Compiler> {
         Arc::new(Compiler {
             loader: Loader::new(CODE_BUDGET),
-            cranelift: OnceLock::new(),
-            llvm: OnceLock::new(),
+            tier1: OnceLock::new(),
+            tier2: OnceLock::new(),
             next_number: AtomicU64::new(1),
-            queue: Mutex::new(VecDeque::new()),
+            waiting: Mutex::default(),
             wake: Condvar::new(),
             running: AtomicU32::new(0),
-            thread_pid: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             without_tier2: AtomicBool::new(false),
         })
     }
 
-    /// Where tier 2's library is. Only the first call counts.
+    /// Where tier 2's library is. Only the first back end that is set counts.
     pub fn set_llvm_path(&self, path: PathBuf) {
         if path.exists() {
-            let _ = self.llvm.set(Llvm::new(path));
+            self.set_tier2(Box::new(Llvm::new(path)));
         }
+    }
+
+    /// The back end of tier 2. Only the first one that is set counts.
+    pub fn set_tier2(&self, backend: Box<dyn Backend>) {
+        let _ = self.tier2.set(backend);
     }
 
     /// Whether tier 2 can be had: its library is there. Does not open it.
     pub fn has_tier2(&self) -> bool {
-        self.llvm.get().is_some() && !self.without_tier2.load(Ordering::Acquire)
+        self.tier2.get().is_some() && !self.without_tier2.load(Ordering::Acquire)
     }
 
     /// The number of the next code.
@@ -102,24 +130,22 @@ impl Compiler {
 
     fn backend(&self, tier: u8) -> Result<&dyn Backend, CodegenError> {
         if tier < 2 {
-            let made = self.cranelift.get_or_init(Cranelift::new);
+            let made = self.tier1.get_or_init(Cranelift::new);
             return made.as_ref().map(|b| b as &dyn Backend).map_err(Clone::clone);
         }
-        match self.llvm.get() {
-            Some(llvm) => Ok(llvm),
+        match self.tier2.get() {
+            Some(backend) => Ok(&**backend),
             None => Err(CodegenError::NoTier2("this build has none".into())),
         }
     }
 
-    /// Compiles now and publishes. A failure leaves the cell as it is, with the reason. Nothing happens if nobody will
-    /// enter the code any more.
+    /// Compiles now and publishes. A failure leaves the cell as it is, with the reason.
     pub fn compile(&self, job: Job) {
         let cell = job.cell.clone();
-        if cell.is_closed() {
-            return;
-        }
         let tier = job.tier;
-        match self.try_compile(job) {
+        let compiled = catch_unwind(AssertUnwindSafe(|| self.try_compile(job)))
+            .unwrap_or_else(|_| Err(CodegenError::Compiler("a pass panicked".into())));
+        match compiled {
             Ok(compiled) => cell.publish(Arc::new(compiled)),
             Err(error) => {
                 let reason = error.reason();
@@ -141,6 +167,7 @@ impl Compiler {
         );
         let options = CompileOptions {
             stress: job.stress,
+            max_insts: MAX_INSTS[usize::from(job.tier >= 2)],
             cold_loops: report.checked_versions.clone(),
             ..CompileOptions::default()
         };
@@ -164,6 +191,7 @@ impl Compiler {
             compile_ns: started.elapsed().as_nanos() as u64,
             loops: report.loops,
             cold_loops: report.checked_versions,
+            warns_late: report.stores_before_test,
             func,
         };
         if crate::events::enabled(crate::events::Topic::Compile) {
@@ -199,69 +227,66 @@ impl Compiler {
 
     /// Asks for code behind the program.
     pub fn request(self: &Arc<Compiler>, job: Job, background: bool) {
-        self.queue.lock().expect("no panic while locked").push_back(job);
+        let mut waiting = self.waiting();
+        waiting.queue.push(job);
         if background && !self.paused.load(Ordering::Acquire) {
-            self.ensure_thread();
+            if waiting.n_idle == 0 && waiting.n_threads < crate::threads::budget() {
+                self.start_thread(&mut waiting);
+            }
             self.wake.notify_one();
         }
     }
 
-    /// Takes one request, the newest, and compiles it on this thread. Says whether there was one.
+    /// Takes one request and compiles it on this thread. Says whether there was one.
     pub fn step(&self) -> bool {
-        let Some(job) = self.queue.lock().expect("no panic while locked").pop_back() else { return false };
+        let Some(job) = self.waiting().queue.pop() else { return false };
         self.compile(job);
         crate::context::announce_better_code();
         true
     }
 
-    /// Number of requests that wait.
+    /// Number of requests that wait or are under way.
     pub fn n_waiting(&self) -> usize {
-        self.queue.lock().expect("no panic while locked").len() + self.running.load(Ordering::Acquire) as usize
+        self.waiting().queue.len() + self.running.load(Ordering::Acquire) as usize
     }
 
-    fn ensure_thread(self: &Arc<Compiler>) {
-        let pid = std::process::id();
-        if self.thread_pid.swap(pid, Ordering::AcqRel) == pid {
-            return;
-        }
-        self.running.store(0, Ordering::Release);
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("no panic while locked")
+    }
+
+    fn start_thread(self: &Arc<Compiler>, waiting: &mut Waiting) {
         let compiler = self.clone();
         let spawned = std::thread::Builder::new()
             .name("flashpoint-tier2".into())
             .stack_size(16 << 20)
             .spawn(move || compiler.run_thread());
-        if spawned.is_err() {
-            self.thread_pid.store(0, Ordering::Release);
-        }
+        waiting.n_threads += usize::from(spawned.is_ok());
     }
 
     fn run_thread(&self) {
         crate::threads::lower_priority();
-        loop {
-            let mut queue = self.queue.lock().expect("no panic while locked");
-            self.running.store(0, Ordering::Release);
-            let job = loop {
-                if self.stop.load(Ordering::Acquire) {
-                    return;
-                }
-                if !self.paused.load(Ordering::Acquire)
-                    && let Some(job) = queue.pop_back()
-                {
-                    break job;
-                }
-                queue = self.wake.wait(queue).expect("no panic while locked");
+        let mut waiting = self.waiting();
+        while !self.stop.load(Ordering::Acquire) {
+            let job = if self.paused.load(Ordering::Acquire) { None } else { waiting.queue.pop() };
+            let Some(job) = job else {
+                waiting.n_idle += 1;
+                waiting = self.wake.wait(waiting).expect("no panic while locked");
+                waiting.n_idle -= 1;
+                continue;
             };
-            self.running.store(1, Ordering::Release);
-            drop(queue);
+            self.running.fetch_add(1, Ordering::AcqRel);
+            drop(waiting);
             self.compile(job);
             crate::context::announce_better_code();
+            waiting = self.waiting();
+            self.running.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
-    /// Stops the thread: no compile starts, and the one under way is waited for briefly. For the end of the process.
+    /// Stops the threads: no compile starts, and those under way are waited for briefly. For the end of the process.
     pub fn shut_down(&self) {
         self.stop.store(true, Ordering::Release);
-        self.queue.lock().expect("no panic while locked").clear();
+        self.waiting().queue.clear();
         self.wake.notify_all();
         self.wait_idle();
     }
@@ -278,19 +303,19 @@ impl Compiler {
         true
     }
 
-    /// Before a fork, with the GIL held: no compile starts from now on, and the one under way is waited for briefly. No lock
+    /// Before a fork, with the GIL held: no compile starts from now on, and those under way are waited for briefly. No lock
     /// is held meanwhile, since whoever waited for one with the GIL in hand would wait for ever.
     pub fn before_fork(&self) {
         self.paused.store(true, Ordering::Release);
         self.wait_idle();
-        // An idle thread gives up the lock by going to sleep, and nothing wakes it now.
-        drop(self.queue.lock());
+        // Idle threads give up the lock by going to sleep, and nothing wakes them now.
+        drop(self.waiting());
     }
 
     /// After a fork, in the parent: compiles may start again.
     pub fn after_fork_in_parent(&self) {
         self.paused.store(false, Ordering::Release);
-        self.wake.notify_one();
+        self.wake.notify_all();
     }
 
     /// In the child of a fork: the threads are gone; the next request makes new ones. If the parent was in the middle of a
@@ -301,7 +326,10 @@ impl Compiler {
             eprintln!("flashpoint: forked during a compile: this process runs without tier 2");
         }
         self.running.store(0, Ordering::Release);
-        self.thread_pid.store(0, Ordering::Release);
+        {
+            let mut waiting = self.waiting();
+            (waiting.n_threads, waiting.n_idle) = (0, 0);
+        }
         crate::threads::forget_ticker();
         crate::context::forget_other_threads();
         self.paused.store(false, Ordering::Release);

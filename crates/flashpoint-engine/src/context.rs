@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, Weak};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::slot::Slot;
 
-use crate::float_env::Conditions;
 use crate::python::Python;
+use crate::run::Engine;
 use crate::unit::{Compiled, Version};
 
 /// Counts up when better code was published: running loops are to look for it.
@@ -160,17 +160,29 @@ pub(crate) struct Activation<H: Python> {
     pub polls_left: u32,
     /// Whether a helper left an exception pending for the exit that follows.
     pub raised: bool,
-    /// Float conditions met before a helper left the code for a while.
-    pub conditions: Conditions,
     /// Arrays made by the code: owned addresses, released when the activation ends.
     pub made: Vec<u64>,
 }
 
 impl<H: Python> Activation<H> {
-    /// Whether what the entered version takes for granted still holds, after other Python code may have run.
-    pub fn may_go_on(&self, host: &mut H) -> bool {
+    /// Counts a poll of the entered version.
+    pub fn warm(&self) {
         // SAFETY: whoever enters holds a reference of the version for longer than the activation lives.
-        unsafe { &*self.version }.holds(host)
+        unsafe { &*self.version }.cell.warm();
+    }
+
+    /// Whether what the entered version takes for granted still holds, after other Python code may have run, and nothing
+    /// better can be made of it.
+    pub fn may_go_on(&self, host: &mut H) -> bool {
+        // SAFETY: as above.
+        let version = unsafe { &*self.version };
+        version.holds(host) && version.unit.upgrade().is_none_or(|unit| unit.epoch() == version.epoch)
+    }
+
+    /// See [`Engine::relink`].
+    pub fn relink(&self, engine: &Engine<H>, old: &Arc<Version<H>>) {
+        // SAFETY: as above.
+        engine.relink(unsafe { &*self.version }, old);
     }
 }
 

@@ -14,7 +14,6 @@ use flashpoint_ir::slot::Slot;
 use flashpoint_ir::typed::{Helper, LibFunc};
 
 use crate::context::{Activation, swap_generation};
-use crate::float_env;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::Python;
 use crate::run::Engine;
@@ -111,10 +110,7 @@ unsafe extern "C" fn new_array<H: Python>(
     };
     let order = if order == 0 { ArrayOrder::C } else { ArrayOrder::Fortran };
     let Some(dtype) = DType::from_number(dtype as u32) else { return 1 };
-    activation.conditions = activation.conditions.and(float_env::take());
-    let made = host.new_array(dtype, extents, fill, order);
-    float_env::take();
-    match made {
+    match host.new_array(dtype, extents, fill, order) {
         Ok(array) => {
             let mut words = Vec::new();
             host.push_array_words(&array, &mut words);
@@ -140,10 +136,7 @@ unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i
     let (activation, host) = unsafe { activation::<H>(ctx) };
     // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
-    activation.conditions = activation.conditions.and(float_env::take());
-    let finished = engine.finish_call(host, activation, ctx, status as u64);
-    float_env::take();
-    finished
+    engine.finish_call(host, activation, ctx, status as u64)
 }
 
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
@@ -163,19 +156,17 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
+    activation.warm();
     let swap = swap_generation() != activation.generation;
     if activation.polls_to_skip > 0 && !swap {
         activation.polls_to_skip -= 1;
         return 0;
     }
-    activation.conditions = activation.conditions.and(float_env::take());
     let asked = Instant::now();
     host.attach();
     // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
     activation.polls_to_skip = (10 * asked.elapsed().as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
-    let polled = host.poll();
-    float_env::take();
-    if polled.is_err() {
+    if host.poll().is_err() {
         activation.raised = true;
         return 2;
     }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
 //! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), [`ready`] (calls
-//! like the last one), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
+//! like the last one), [`links`] (calls between units), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
 //! without Python, for tests and Rust users.
 
 pub mod host;
@@ -15,14 +15,15 @@ pub mod unit;
 
 mod context;
 mod exits;
-mod float_env;
 mod helpers;
+pub mod links;
 pub mod ready;
 pub mod run;
 
 pub mod compile;
 pub mod events;
 pub mod policy;
+mod queue;
 pub mod threads;
 
 pub use context::{announce_better_code, request_poll};

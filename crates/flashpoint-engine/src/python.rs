@@ -4,22 +4,12 @@ use std::sync::Arc;
 
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request};
-use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::Slot;
 
-use crate::host::{Host, HostResult, Rematerialize};
+use crate::host::{Host, Rematerialize};
+use crate::run::Engine;
 use crate::unit::{CodeCell, Tables, Unit};
-
-/// What NumPy does with float conditions (`np.errstate`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FloatErrors {
-    /// It warns of overflow and invalid values, as by default.
-    Warn,
-    /// It ignores all.
-    Ignore,
-    /// Anything else, which tier 0 leaves to NumPy.
-    Other,
-}
 
 /// A host whose functions can be compiled.
 pub trait Python: Host + Rematerialize + Sized + 'static {
@@ -42,12 +32,14 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     fn push_array_words(&mut self, array: &Slot, out: &mut Vec<u64>);
 
     /// Runs the typed lowering for a unit, answering its questions, and collects what the version names and assumes. `cell`
-    /// is where the version's code will be published: a call of the function itself links to it.
+    /// is where the version's code will be published: a call of the function itself links to it. What other units may be
+    /// called is [`Engine::callee`]'s answer.
     ///
     /// # Errors
     /// As the lowering's.
     fn lower(
         &mut self,
+        engine: &Engine<Self>,
         unit: &Arc<Unit<Self>>,
         request: &Request,
         cell: &Arc<CodeCell>,
@@ -65,14 +57,11 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     /// Makes an exception taken before pending again, if there is none.
     fn restore_pending(&mut self, exception: Slot);
 
-    /// What NumPy is to do with float conditions now.
-    fn float_errors(&mut self) -> FloatErrors;
+    /// Whether NumPy is told to ignore underflow now, as it does by default (`np.errstate`).
+    fn ignores_underflow(&mut self) -> bool;
 
-    /// Gives a `RuntimeWarning` at an operation of a unit's function.
-    ///
-    /// # Errors
-    /// If warnings are errors: then that one is pending.
-    fn warn_at(&mut self, unit: &Unit<Self>, pc: Pc, message: &str) -> HostResult<()>;
+    /// Whether a filter of the `warnings` module turns warnings into exceptions.
+    fn warnings_raise(&mut self) -> bool;
 
     /// How many more Python calls may be nested.
     fn calls_left(&mut self) -> i32;

@@ -17,10 +17,9 @@ use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::slot::Slot;
 
 use crate::context::{self, Activation, EntryState, Left};
-use crate::float_env::Conditions;
 use crate::host::{HostResult, Raised};
 use crate::python::Python;
-use crate::run::{Engine, result_slot};
+use crate::run::{Engine, code_for, result_slot};
 use crate::unit::{Compiled, Unit, Version};
 
 /// A version with code, for calls whose arguments have its types.
@@ -63,10 +62,6 @@ impl<H: Python> Engine<H> {
         let version = unit.find(Pc(0), |slots| {
             slots.len() == args.len() && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         })?;
-        // Float arithmetic of NumPy asks NumPy's error state at every entry.
-        if !version.lowered.float_ops.is_empty() {
-            return None;
-        }
         let compiled = version.cell.best()?;
         let nests = !version.tables.callees.is_empty();
         Some(Ready { unit: unit.clone(), version, compiled, policy, nests })
@@ -80,6 +75,8 @@ impl<H: Python> Engine<H> {
             && version.epoch == ready.unit.epoch()
             && version.cell.inner.load(Ordering::Acquire) == ready.compiled.code.inner()
             && version.holds(host)
+            && (!version.lowered.has_numpy_floats
+                || code_for(host, version).is_some_and(|code| Arc::ptr_eq(&code, &ready.compiled)))
     }
 
     /// Enters a version that is current. `words` are its parameters.
@@ -97,7 +94,6 @@ impl<H: Python> Engine<H> {
             generation: context::swap_generation(),
             polls_left: 0,
             raised: false,
-            conditions: Conditions::default(),
             made: Vec::new(),
         };
         let state = EntryState {

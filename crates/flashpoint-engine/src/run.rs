@@ -18,15 +18,16 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::ExitKind;
+use flashpoint_ir::typed::TypedFunction;
 
 use crate::compile::{Compiler, Job};
 use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
-use crate::float_env::{self, Conditions};
 use crate::host::{HostResult, Raised};
+use crate::links::BeingMade;
 use crate::policy::Policy;
-use crate::python::{FloatErrors, Python};
+use crate::python::Python;
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
@@ -112,8 +113,7 @@ impl<H: Python> Engine<H> {
         let forced = self.forced_tier(unit);
         if forced != Some(0)
             && let Some(version) = self.call_version(host, unit, args, forced)?
-            && may_compute(host, &version)
-            && let Some(compiled) = version.cell.best()
+            && let Some(compiled) = code_for(host, &version)
         {
             let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
             return self.go_on(host, ran);
@@ -151,24 +151,28 @@ impl<H: Python> Engine<H> {
                     .map(|(i, arg)| (SlotIdx(i as u32), host.slot_type(arg, SlotIdx(i as u32))))
                     .collect();
                 let Some(version) = self.make_version(host, unit, Pc(0), slots) else { return Ok(None) };
-                let lacks_form = version.lowered.untyped.iter().any(|u| u.reason == Reason::NoTypedForm);
-                if lacks_form && !unit.options.fallback {
+                if version.is_refused(unit) {
                     return Err(host.raise_unsupported(unit, &version.lowered));
                 }
                 version
             }
         };
+        self.count_call(unit, &version, forced);
+        Ok(Some(version))
+    }
+
+    /// Counts a call of a version that has no code, and asks for some when it pays.
+    fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         if version.cell.requested.load(Ordering::Relaxed) == 0
             && (version.misses.fetch_add(1, Ordering::Relaxed)
                 >= if forced.is_some() { 0 } else { self.policy.calls_before_tier1() }
                 || unit.has_hot_loop.load(Ordering::Relaxed))
         {
-            self.request_code(unit, &version, forced);
+            self.request_code(unit, version, forced);
         }
-        Ok(Some(version))
     }
 
-    fn make_version(
+    pub(crate) fn make_version(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -186,7 +190,8 @@ impl<H: Python> Engine<H> {
             licences: unit.options.licences,
         };
         let epoch = unit.epoch();
-        let (lowered, tables) = host.lower(unit, &request, &cell).ok()?;
+        let _being_made = BeingMade::begin(unit);
+        let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
         let version = Arc::new(Version {
             unit: Arc::downgrade(unit),
             entry,
@@ -207,26 +212,32 @@ impl<H: Python> Engine<H> {
     fn request_code(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         let tier = forced.unwrap_or(1);
         version.cell.requested.store(u32::from(tier), Ordering::Relaxed);
-        let job = |tier| {
-            let number = self.compiler.next_number();
-            let mut versions = self.versions.lock().expect("no panic while locked");
-            versions.insert(number, version);
-            Job {
-                cell: version.cell.clone(),
-                func: version.lowered.func.clone(),
-                tier,
-                number,
-                callees: version.tables.callees.clone(),
-                stress: self.policy.deopt_every() != 0,
-                short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
-            }
-        };
-        self.compiler.compile(job(tier));
+        self.request_tier(version, tier, version.lowered.func.clone());
         unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
         if forced.is_none() && self.compiler.has_tier2() {
             version.cell.requested.store(2, Ordering::Relaxed);
             unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
-            self.compiler.request(job(2), self.policy.background());
+            let job = self.job(version, 2, version.lowered.func.clone());
+            self.compiler.request(job, self.policy.background());
+        }
+    }
+
+    /// Compiles code of a version now.
+    pub(crate) fn request_tier(&self, version: &Arc<Version<H>>, tier: u8, func: TypedFunction) {
+        self.compiler.compile(self.job(version, tier, func));
+    }
+
+    fn job(&self, version: &Arc<Version<H>>, tier: u8, func: TypedFunction) -> Job {
+        let number = self.compiler.next_number();
+        self.versions.lock().expect("no panic while locked").insert(number, version);
+        Job {
+            cell: version.cell.clone(),
+            func,
+            tier,
+            number,
+            callees: version.tables.callees.clone(),
+            stress: self.policy.deopt_every() != 0,
+            short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
         }
     }
 
@@ -253,6 +264,7 @@ impl<H: Python> Engine<H> {
                 }
             }
         }
+        version.cell.warm();
         crate::threads::ensure_ticker();
         if unit.stats.best_tier.load(Ordering::Relaxed) < u32::from(compiled.tier) {
             unit.stats.best_tier.store(u32::from(compiled.tier), Ordering::Relaxed);
@@ -266,13 +278,8 @@ impl<H: Python> Engine<H> {
             generation: context::swap_generation(),
             polls_left: osr_every,
             raised: false,
-            conditions: Conditions::default(),
             made: Vec::new(),
         };
-        let watches = !version.lowered.float_ops.is_empty() && host.float_errors() == FloatErrors::Warn;
-        if watches {
-            float_env::take();
-        }
         if osr_every > 0 {
             context::request_poll();
         }
@@ -285,18 +292,8 @@ impl<H: Python> Engine<H> {
             stress: self.policy.deopt_every(),
         };
         let left = context::enter(compiled, &words, &state, &mut activation);
-        let mut warned = Ok(());
-        if watches {
-            let conditions = activation.conditions.and(float_env::take());
-            if conditions.any() {
-                warned = self.warn_floats(host, unit, version, conditions);
-            }
-        }
         WORDS.set(words);
-        let ran = if warned.is_err() {
-            host.release(left.result_slot);
-            Err(Raised)
-        } else if left.status == STATUS_OK {
+        let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
@@ -369,14 +366,14 @@ impl<H: Python> Engine<H> {
     ) {
         let snapshot = &compiled.snapshots[exit];
         let reason = snapshot.reason;
-        if events::enabled(Topic::Deopt) && reason != Reason::Return {
+        if events::enabled(Topic::Deopt) && !matches!(reason, Reason::Return | Reason::NoCode) {
             let line = snapshot
                 .frames
                 .last()
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
             eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
         }
-        if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal) || stressed {
+        if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal | Reason::NoCode) || stressed {
             return;
         }
         unit.stats.deopts.fetch_add(1, Ordering::Relaxed);
@@ -394,6 +391,7 @@ impl<H: Python> Engine<H> {
                 }
                 feedback.widen = true;
             }),
+            Reason::NonFinite => unit.learn(Pc(0), |feedback| feedback.non_finite = true),
             Reason::CalleeResult => owner.learn(frame.pc, |feedback| feedback.called = true),
             Reason::Raise | Reason::Untyped => {}
             _ if count == GIVE_UP => owner.learn(frame.pc, |feedback| feedback.give_up = true),
@@ -424,12 +422,18 @@ impl<H: Python> Engine<H> {
             activation.raised = true;
             return 1;
         };
+        if compiled.tier == 0 {
+            self.count_call(&unit, &version, self.forced_tier(&unit));
+        }
         let raised = std::mem::take(&mut activation.raised);
         let result = match self.leave(host, &unit, &version, &compiled, &[], left, raised, false) {
             Ok(Ran::Returned(result)) => Ok(result),
             Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
             Err(raised) => Err(raised),
         };
+        if unit.epoch() != version.epoch {
+            activation.relink(self, &version);
+        }
         // What ran in tier 0 may have changed what the code that goes on takes for granted.
         let goes_on = activation.may_go_on(host);
         match result {
@@ -543,7 +547,7 @@ impl<H: Python> Engine<H> {
                     return Ok(result);
                 }
                 Ok(Ran::Resume(mut frames, resume_at)) => {
-                    let swap = self.is_swap(&version, &compiled, unit, &frames);
+                    let swap = self.is_swap(unit, &frames);
                     let mut outer = frames.remove(0);
                     let free = unit.code.free_slots();
                     if !free.is_empty() {
@@ -574,7 +578,7 @@ impl<H: Python> Engine<H> {
     }
 
     /// Whether the frames stand at a loop's header, left for better code; the loop then looks for it at once.
-    fn is_swap(&self, _: &Version<H>, _: &Compiled, unit: &Arc<Unit<H>>, frames: &[Resumed<H>]) -> bool {
+    fn is_swap(&self, unit: &Arc<Unit<H>>, frames: &[Resumed<H>]) -> bool {
         let [only] = frames else { return false };
         let Some(looped) = unit.code.loops().iter().find(|l| l.header == only.pc) else { return false };
         looped.arm(1);
@@ -582,9 +586,19 @@ impl<H: Python> Engine<H> {
     }
 }
 
-/// Whether a version's float arithmetic does what NumPy is told to do with float conditions.
-pub(crate) fn may_compute<H: Python>(host: &mut H, version: &Version<H>) -> bool {
-    version.lowered.float_ops.is_empty() || host.float_errors() != FloatErrors::Other
+/// The code to enter a version with, if there is some that does what NumPy and `warnings` are told to do.
+pub(crate) fn code_for<H: Python>(host: &mut H, version: &Version<H>) -> Option<Arc<Compiled>> {
+    let best = version.cell.best()?;
+    if !version.lowered.has_numpy_floats {
+        return Some(best);
+    }
+    if !host.ignores_underflow() {
+        return None;
+    }
+    if version.warns_late() && host.warnings_raise() {
+        return version.cell.of_tier(1).filter(|_| !version.tables.linked.iter().any(|callee| callee.warns_late()));
+    }
+    Some(best)
 }
 
 /// A register result as a slot.
@@ -659,8 +673,7 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
             let wait = 1u32 << exits.min(16);
             return BackEdge::Continue { trips: trips.max(wait) };
         }
-        match version.cell.best() {
-            Some(_) if !may_compute(host, &version) => BackEdge::Continue { trips: 10_000 },
+        match code_for(host, &version) {
             Some(compiled) => {
                 if events::enabled(Topic::Osr) {
                     eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);

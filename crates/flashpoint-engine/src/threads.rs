@@ -7,12 +7,20 @@ use std::time::Duration;
 /// How often threads inside compiled code are asked to poll: as often as CPython switches threads.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
+/// Compile threads that may run at once: one core is the program's own.
+pub(crate) fn budget() -> usize {
+    n_cores().saturating_sub(1).max(1)
+}
+
+fn n_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Lets the calling thread run only where nothing else would. Failing that, nothing changes.
 pub fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let policy = if cores == 1 { libc::SCHED_IDLE } else { libc::SCHED_BATCH };
+        let policy = if n_cores() == 1 { libc::SCHED_IDLE } else { libc::SCHED_BATCH };
         let param = libc::sched_param { sched_priority: 0 };
         // SAFETY: a system call on the calling thread with a valid argument.
         unsafe { libc::sched_setscheduler(0, policy, &raw const param) };

@@ -135,6 +135,12 @@ pub struct CodeCell {
     pub inner: AtomicUsize,
     /// Set when nobody will enter the code any more.
     closed: AtomicBool,
+    /// Set when the version is not entered from outside any more.
+    superseded: AtomicBool,
+    /// Set when other units call the code in registers.
+    linked: AtomicBool,
+    /// Polls of its loops so far, and entries the general way.
+    heat: AtomicU32,
     /// Tier that has been asked for.
     pub requested: AtomicU32,
     /// Why there is no better code, if there is a reason: its number.
@@ -146,7 +152,7 @@ pub struct CodeCell {
 pub struct Compiled {
     /// Number in the process, as exits report it.
     pub number: u64,
-    /// 1 or 2.
+    /// 1 or 2; 0 for a stub that leaves at once.
     pub tier: u8,
     /// The code.
     pub code: LoadedCode,
@@ -166,6 +172,8 @@ pub struct Compiled {
     pub loops: Vec<flashpoint_opt::LoopReport>,
     /// Headers of its loops that hardly ever run.
     pub cold_loops: Vec<flashpoint_ir::typed::Block>,
+    /// Whether a warning may come after stores that stand behind it.
+    pub warns_late: bool,
 }
 
 impl CodeCell {
@@ -176,6 +184,9 @@ impl CodeCell {
             all: Mutex::new(Vec::new()),
             inner: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
+            linked: AtomicBool::new(false),
+            heat: AtomicU32::new(0),
             requested: AtomicU32::new(0),
             refused: Mutex::new(None),
         })
@@ -202,14 +213,46 @@ impl CodeCell {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Whether the code will not be entered any more.
-    pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    /// The version is not entered from outside any more.
+    fn supersede(&self) {
+        self.superseded.store(true, Ordering::Release);
     }
 
-    /// Publishes better code; worse code is dropped.
+    /// Other units call the code in registers, also when the version is not entered from outside any more.
+    pub fn link(&self) {
+        self.linked.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody may enter the code yet.
+    pub fn is_wanted(&self) -> bool {
+        !self.closed.load(Ordering::Acquire)
+            && (!self.superseded.load(Ordering::Acquire) || self.linked.load(Ordering::Acquire))
+    }
+
+    /// Counts an entry or a poll.
+    pub fn warm(&self) {
+        self.heat.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often [`CodeCell::warm`] was told.
+    pub fn heat(&self) -> u32 {
+        self.heat.load(Ordering::Relaxed)
+    }
+
+    /// The code of a tier.
+    pub fn of_tier(&self, tier: u8) -> Option<Arc<Compiled>> {
+        let all = self.all.lock().expect("no panic while locked");
+        all.iter().find(|compiled| compiled.tier == tier).cloned()
+    }
+
+    /// Publishes better code; worse code is dropped. A stub (tier 0) is for calls in registers only.
     pub fn publish(&self, compiled: Arc<Compiled>) {
-        self.all.lock().expect("no panic while locked").push(compiled.clone());
+        let mut all = self.all.lock().expect("no panic while locked");
+        all.push(compiled.clone());
+        if compiled.tier == 0 {
+            let _ = self.inner.compare_exchange(0, compiled.code.inner(), Ordering::AcqRel, Ordering::Relaxed);
+            return;
+        }
         if self.best.load().as_deref().is_some_and(|old| old.tier > compiled.tier) {
             return;
         }
@@ -282,6 +325,7 @@ impl<H: Python> Unit<H> {
         let (keep, old): (Vec<_>, Vec<_>) = versions.drain(..).partition(|v| v.epoch == epoch);
         *versions = keep;
         versions.insert(0, version);
+        old.iter().for_each(|version| version.cell.supersede());
         self.stale.lock().expect("no panic while locked").extend(old);
     }
 
@@ -289,6 +333,7 @@ impl<H: Python> Unit<H> {
     pub fn retire(&self, version: &Arc<Version<H>>) {
         let mut versions = self.versions.write().expect("no panic while locked");
         versions.retain(|v| !Arc::ptr_eq(v, version));
+        version.cell.supersede();
         self.stale.lock().expect("no panic while locked").push(version.clone());
     }
 
@@ -372,6 +417,18 @@ impl<H: Python> Version<H> {
     #[inline]
     pub fn holds(&self, host: &mut H) -> bool {
         host.assumptions_hold(&self.tables.assumptions) && self.tables.linked.iter().all(|callee| callee.holds(host))
+    }
+
+    /// Whether operations of it have no typed form, and the user did not allow for that.
+    pub fn is_refused(&self, unit: &Unit<H>) -> bool {
+        !unit.options.fallback && self.lowered.untyped.iter().any(|untyped| untyped.reason == Reason::NoTypedForm)
+    }
+
+    /// Whether its code, or code it calls, may give a warning after stores that stand behind it. It matters only if
+    /// warnings are raised.
+    pub fn warns_late(&self) -> bool {
+        self.cell.peek(|code| code.is_some_and(|code| code.warns_late))
+            || self.tables.linked.iter().any(|callee| callee.warns_late())
     }
 
     /// Where the parameters come from.

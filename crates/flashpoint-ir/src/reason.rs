@@ -46,6 +46,7 @@ reasons! {
     Stress = 103, "FP103", "a stress switch forced the exit", help: "unset FLASHPOINT_STRESS";
     Raise = 104, "FP104", "the code raises an exception here", help: "nothing to do";
     Untyped = 105, "FP105", "the operation has no typed form", help: "it runs in tier 0, with Python's own meaning";
+    NoCode = 106, "FP106", "the called function has no machine code yet", help: "nothing to do";
 
     // 2xx: guards.
     IntOverflow = 200, "FP200", "an integer no longer fits the type it had so far", help: "the code is widened; use a float if rounding is acceptable";
@@ -67,6 +68,7 @@ reasons! {
     ShapeMismatch = 216, "FP216", "lengths do not agree", help: "raised as Python does";
     InexactDivision = 217, "FP217", "integers are too large to divide in floating point", help: "divided exactly by tier 0";
     OutOfMemory = 218, "FP218", "an array could not be allocated", help: "raised as Python's MemoryError";
+    NonFinite = 219, "FP219", "a float result is infinite or not a number", help: "the code is made again with tests for what NumPy warns of";
 
     // 3xx: why code is not better than it is.
     NoTypedForm = 300, "FP300", "an operation has no typed lowering yet", help: "rewrite it, or allow it with `fallback=True`";

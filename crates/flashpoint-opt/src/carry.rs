@@ -15,11 +15,13 @@
 use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::typed::*;
 
-use crate::counted::{Counter, Shape, copy_slice, counter, runs_always};
+use crate::counted::{Counter, Shape, counter};
 use crate::edit::{Defs, Emitter, Subst, append_param, new_block, new_inst, terminate, terminator, terminator_mut};
+use crate::float_guards::soft_guard;
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
-use crate::strips::is_about_numbers;
+use crate::strips::memory::copy_slice;
+use crate::strips::{is_about_numbers, runs_always};
 
 /// Hands what an iteration stores to the load of the next.
 pub fn carry_stores(func: &mut TypedFunction, context: &mut PassContext) -> bool {
@@ -69,7 +71,12 @@ impl Carried {
             for &inst in &func.blocks[block.index()].insts {
                 match func.insts[inst.index()].kind {
                     // Before it, the first element may not be there.
-                    InstKind::Guard(_, exit) if !is_about_numbers(func.snapshots[exit.index()].reason) => return None,
+                    InstKind::Guard(_, exit)
+                        if soft_guard(func, &shape.defs, inst).is_none()
+                            && !is_about_numbers(func.snapshots[exit.index()].reason) =>
+                    {
+                        return None;
+                    }
                     InstKind::Guard(..) if block == info.header => return None,
                     InstKind::Load { ty, addr, offset, region: Region::Array } if runs_always(shape, info, block) => {
                         loads.push((inst, ty, addr, offset));

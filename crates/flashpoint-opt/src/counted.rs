@@ -1,12 +1,9 @@
 //! Recognises counted loops: a header that tests a counter against a limit, with a constant step.
 
-use std::collections::HashMap;
-
 use flashpoint_ir::analysis::{Cfg, DomTree, Loop, LoopForest};
 use flashpoint_ir::typed::*;
 
-use crate::edit::{Def, Defs, Emitter, targets, terminator};
-use crate::licm::is_total;
+use crate::edit::{Def, Defs, targets, terminator};
 use crate::simplify::{opposite, swapped};
 
 /// The counter of a loop. The loop goes on while `param cc limit`; every back edge adds `step`.
@@ -107,65 +104,4 @@ pub fn step_of(func: &TypedFunction, defs: &Defs, param: Value, next: Value) -> 
         }
         _ => None,
     }
-}
-
-/// Whether a block runs in every iteration.
-pub fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
-    info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
-}
-
-/// By how many bytes an address moves in one iteration, if that is a constant.
-pub fn stride_of(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, value: Value) -> Option<i128> {
-    if value == counter.param {
-        return Some(counter.step);
-    }
-    if !shape.is_inside(info, value) {
-        return Some(0);
-    }
-    let of = |v: Value| stride_of(func, shape, info, counter, v);
-    match shape.defs.inst(func, value)? {
-        InstKind::PtrAdd(a, b)
-        | InstKind::Binary(BinaryOp::Iadd, a, b)
-        | InstKind::Overflow(OverflowOp::SaddOverflow, a, b) => of(*a)?.checked_add(of(*b)?),
-        InstKind::Binary(BinaryOp::Isub, a, b) | InstKind::Overflow(OverflowOp::SsubOverflow, a, b) => {
-            of(*a)?.checked_sub(of(*b)?)
-        }
-        InstKind::Binary(BinaryOp::Imul, a, b) => of(*a)?.checked_mul(shape.defs.int(func, *b)?),
-        _ => None,
-    }
-}
-
-/// Copies the pure instructions of a loop that compute `value`, under other names for some of its values.
-pub fn copy_slice(
-    emit: &mut Emitter,
-    shape: &Shape,
-    info: &Loop,
-    value: Value,
-    names: &mut HashMap<Value, Value>,
-) -> Value {
-    if let Some(copy) = names.get(&value) {
-        return *copy;
-    }
-    if !shape.is_inside(info, value) {
-        return value;
-    }
-    let Def::Result(inst, _) = shape.defs.get(value) else { return value };
-    let data = emit.func.insts[inst.index()].clone();
-    debug_assert!(is_total(emit.func, &shape.defs, &data.kind));
-    // A checked step of an address is an ordinary one here: the guard on it has been answered.
-    let mut kind = match data.kind {
-        InstKind::Overflow(op, a, b) => InstKind::Binary(crate::cleanup::unchecked(op), a, b),
-        kind => kind,
-    };
-    kind.for_each_operand_mut(&mut |v| *v = copy_slice(emit, shape, info, *v, names));
-    let ty = emit.ty(value);
-    let copy = match kind {
-        InstKind::Binary(op, a, b) => emit.binary(op, a, b),
-        kind => {
-            let copy = emit.push(kind, &[ty]);
-            emit.func.insts[copy.index()].results[0]
-        }
-    };
-    names.insert(value, copy);
-    copy
 }

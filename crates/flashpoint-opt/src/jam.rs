@@ -10,8 +10,9 @@
 //! one iteration that may hit what another reads.
 //!
 //! Only nests of a plain shape: the outer loop's body is a straight line but for branches on what does not change in it,
-//! and holds one loop, a straight line itself, with bounds that do not change; no guards are left, no calls, and stores
-//! only behind the inner loop.
+//! and holds one loop, a straight line itself, with bounds that do not change; no guards are left but those on floats, no
+//! calls, and stores only behind the inner loop. The guards on floats are tested once, in front of a round's stores: an
+//! infinity or NaN is in the sum by then. If one may have failed, the old loop does these iterations again.
 //! Invariants:
 //! - Every copy does what its iteration did, in that order; copies differ only in the order among each other.
 //! - The poll behind a round has the exit of the last copy's poll, in the state of that copy.
@@ -23,17 +24,19 @@ use std::collections::HashMap;
 use flashpoint_ir::analysis::{Loop, LoopIdx};
 use flashpoint_ir::typed::*;
 
-use crate::counted::{Counter, Shape, copy_slice, counter, step_of};
+use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
     Emitter, append_param, clone_snapshot, new_block, new_inst, targets, terminate, terminator, terminator_mut,
 };
+use crate::float_guards::{Soft, all_finite, roots, soft_guard};
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
+use crate::strips::memory::copy_slice;
 
 /// Iterations done together: two registers of four floats each, so that one waits while the other is added to.
 const COPIES: usize = 8;
 /// Instructions of an iteration, inner loop included, that are worth eight copies.
-const MAX_INSTS: usize = 48;
+const MAX_INSTS: usize = 64;
 /// Iterations of an inner loop without a poll.
 const MAX_TRIPS: i128 = 1 << 17;
 
@@ -82,6 +85,8 @@ struct Nest<'a> {
     /// The exit of the poll at the outer back edge, and what that hands over.
     poll: Option<SnapshotId>,
     back: Vec<Value>,
+    /// Values whose being finite says that the guards on floats hold.
+    telling: Vec<Value>,
 }
 
 impl<'a> Nest<'a> {
@@ -118,6 +123,7 @@ impl<'a> Nest<'a> {
             next: Vec::new(),
             poll: None,
             back: Vec::new(),
+            telling: Vec::new(),
         };
         nest.walk(func, shape, inner)?;
         nest.is_worth_it(func).then_some(())?;
@@ -201,9 +207,12 @@ impl<'a> Nest<'a> {
         let is_load = |kind: &InstKind| matches!(kind, InstKind::Load { region: Region::Array, .. });
         let is_store = |kind: &InstKind| matches!(kind, InstKind::Store { region: Region::Array, .. });
         let is_poll = |kind: &InstKind| matches!(kind, InstKind::Poll(_));
+        let Some(telling) = self.telling_values(func, shape) else { return false };
+        self.telling = telling;
+        let is_soft = |inst: &Inst| soft_guard(func, &shape.defs, *inst).is_some();
         let moves =
             |kind: &InstKind| kind.is_pure() && !matches!(kind, InstKind::Libm(..)) || is_load(kind) || is_poll(kind);
-        let ok = self.before.iter().chain(&self.inside).all(|inst| moves(kind(inst)))
+        let ok = self.before.iter().chain(&self.inside).all(|inst| moves(kind(inst)) || is_soft(inst))
             && self.behind.iter().all(|inst| moves(kind(inst)) || is_store(kind(inst)));
         // An iteration may know of those before it only by counting.
         let header_params = &func.blocks[self.header.index()].params;
@@ -234,6 +243,24 @@ impl<'a> Nest<'a> {
         }
         let addresses_known = self.accesses(func).iter().all(|access| self.is_affine(func, shape, access.addr, 12));
         ok && !waits && addresses_known && self.poll.is_some()
+    }
+
+    /// Values, known behind the inner loop, whose being finite says that the guards on floats held; `None` if there are
+    /// other guards.
+    fn telling_values(&self, func: &TypedFunction, shape: &Shape) -> Option<Vec<Value>> {
+        let soft_of = |insts: &[Inst]| -> Option<Vec<Soft>> {
+            let guards = insts.iter().filter(|inst| matches!(func.insts[inst.index()].kind, InstKind::Guard(..)));
+            guards.map(|inst| soft_guard(func, &shape.defs, *inst).filter(|soft| soft.finite.is_some())).collect()
+        };
+        let mut telling = roots(func, &shape.defs, &soft_of(&self.before)?);
+        for value in roots(func, &shape.defs, &soft_of(&self.inside)?) {
+            // It runs through the loop: infinite or NaN once, it stays so.
+            let (param, _) = self.params.iter().zip(&self.next).find(|(_, next)| **next == value)?;
+            let travels = matches!(shape.defs.inst(func, value)?,
+                InstKind::Binary(BinaryOp::Fadd | BinaryOp::Fsub | BinaryOp::Fmul, a, b) if a == param || b == param);
+            telling.push(travels.then_some(*param)?);
+        }
+        Some(telling)
     }
 
     fn insts(&self) -> impl Iterator<Item = Inst> {
@@ -356,6 +383,17 @@ impl<'a> Nest<'a> {
         }
         terminate(func, inner_body, InstKind::Jump(BlockCall { block: inner_header, args: again }), line);
 
+        // The guards on floats, of all copies.
+        let mut defs = shape.defs.clone();
+        let mut emit = Emitter::new(func, &mut defs, end, line);
+        let telling: Vec<Value> =
+            outside.iter().flat_map(|names| self.telling.iter().map(|value| self.name(names, *value))).collect();
+        let well = all_finite(&mut emit, &telling);
+        let commit = new_block(func, end);
+        let enter = BlockCall { block: commit, args: vec![] };
+        let again = BlockCall { block: self.header, args: params.clone() };
+        terminate(func, end, InstKind::Branch(well, enter, again), line);
+
         // Behind it, copy after copy.
         let mut names = HashMap::new();
         let mut back = Vec::new();
@@ -366,13 +404,13 @@ impl<'a> Nest<'a> {
                     names.insert(*param, *handed);
                 }
             }
-            self.copy_into(func, end, &self.behind, &mut names);
+            self.copy_into(func, commit, &self.behind, &mut names);
             back = self.back.iter().map(|value| self.name(&names, *value)).collect();
         }
         let exit = self.poll.expect("legality asks for one");
         let exit = clone_snapshot(func, exit, &|value| self.name(&names, value));
-        terminate(func, end, InstKind::Poll(exit), line);
-        terminate(func, end, InstKind::Jump(BlockCall { block: rounds, args: back }), line);
+        terminate(func, commit, InstKind::Poll(exit), line);
+        terminate(func, commit, InstKind::Jump(BlockCall { block: rounds, args: back }), line);
         vec![rounds, inner_header]
     }
 
@@ -459,11 +497,11 @@ impl<'a> Nest<'a> {
         }
     }
 
-    /// Copies instructions to the end of a block, polls left out.
+    /// Copies instructions to the end of a block, polls and guards left out.
     fn copy_into(&self, func: &mut TypedFunction, block: Block, insts: &[Inst], names: &mut HashMap<Value, Value>) {
         for inst in insts {
             let data = func.insts[inst.index()].clone();
-            if matches!(data.kind, InstKind::Poll(_)) {
+            if matches!(data.kind, InstKind::Poll(_) | InstKind::Guard(..)) {
                 continue;
             }
             let mut kind = data.kind;

@@ -30,6 +30,8 @@ pub mod strips;
 pub mod if_convert;
 pub mod trips;
 
+pub mod float_guards;
+
 mod bounds;
 mod counted;
 

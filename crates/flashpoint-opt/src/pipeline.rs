@@ -31,6 +31,8 @@ pub struct PassContext {
     pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
     /// Licence to reassociate, from the function.
     pub fastmath: bool,
+    /// See [`Report::stores_before_test`].
+    pub stores_before_test: bool,
     /// See [`PassOptions::short_strips`].
     pub short_strips: bool,
     /// See [`PassOptions::guards_fail_freely`].
@@ -45,6 +47,7 @@ macro_rules! pass {
 
 use crate::carry::carry_stores;
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
+use crate::float_guards::gather_float_guards;
 use crate::gvn::gvn;
 use crate::if_convert::if_convert;
 use crate::jam::jam;
@@ -64,6 +67,7 @@ pub const TIER1: &[Pass] = &[
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),
     pass!(analyze_ranges, "analyze_ranges", "remove checks that intervals prove"),
     pass!(simplify_cfg, "simplify_cfg", "decide branches and guards on constants"),
+    pass!(gather_float_guards, "gather_float_guards", "one test for the float arithmetic of a straight line"),
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
 ];
 
@@ -107,6 +111,8 @@ pub const TIER2: &[Pass] = &[
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
     pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
     pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(gather_float_guards, "gather_float_guards", "one test for the float arithmetic of a straight line"),
+    pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
 ];
 
 /// How to run a pipeline.
@@ -151,6 +157,9 @@ pub struct Report {
     pub loops: Vec<LoopReport>,
     /// Headers of the checked versions: loops that run only where the faster one beside them may not. They are cold.
     pub checked_versions: Vec<flashpoint_ir::typed::Block>,
+    /// Whether a strip's guards are tested behind stores of it that, run in order, would come later: the exit is right, but
+    /// elements are stored already that would not be yet.
+    pub stores_before_test: bool,
 }
 
 /// Runs a pipeline over a function.
@@ -184,6 +193,7 @@ pub fn optimize(func: &mut TypedFunction, options: &PassOptions) -> Report {
     }
     report.checked_versions = context.checked_versions.iter().copied().filter(|b| func.layout.contains(b)).collect();
     report.checked_versions.sort_unstable();
+    report.stores_before_test = context.stores_before_test;
     if options.report_loops {
         report.loops = report_loops(func, &context);
     }

@@ -8,6 +8,9 @@
 //! 3. and the strip runs without guards; if the bounds do not suffice, the checked version finishes the loop instead.
 //!
 //! So exits stay exact and sums wrap nowhere, while the loop that runs is one a back end vectorises.
+//! Guards on floats are tested after the strip instead ([`later`]): if one may have failed, the checked version does the
+//! strip again, which is possible as no store of it changed what it read.
+//!
 //! A load from an address that does not change is made once per strip, if no store of the strip can hit it; strips are cut
 //! short where a store would.
 //!
@@ -25,16 +28,22 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
 
+mod later;
+pub mod memory;
+
 use crate::bounds::{Bounds, Strip, merge};
-use crate::counted::{Counter, Shape, copy_slice, counter, runs_always, step_of, stride_of};
+use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
     terminate, terminator, terminator_mut, visit_uses,
 };
+use crate::float_guards::soft_guard;
 use crate::intervals::plain;
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
 use crate::version::drop_guards;
+use later::Later;
+use memory::{copy_slice, ends, is_behind, is_linear, precedes, stride_of};
 
 /// Iterations of a strip without a check loop: short enough for a poll every few milliseconds at worst.
 const LONG_STRIP: i128 = 1 << 14;
@@ -171,21 +180,73 @@ struct Plan {
     stores: Vec<(Block, Inst)>,
     /// Loads from addresses that do not change: made once per strip.
     fixed: Vec<(Inst, Value)>,
+    /// Guards tested after the strip.
+    later: Option<Later>,
 }
 
 impl Plan {
-    /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
+    /// A plan that leaves no guard in the loop, or else one that leaves them where they are; `None` if neither gains a thing.
     fn of(func: &mut TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter, lengths: Lengths) -> Option<Plan> {
+        Plan::without_guards(func, shape, root, counter, lengths)
+            .or_else(|| Plan::fixed_loads(func, shape, root, counter))
+    }
+
+    /// A plan that only makes loads from addresses that do not change once per strip, cut where a store would hit one.
+    fn fixed_loads(func: &TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter) -> Option<Plan> {
+        let info = shape.forest.get(root);
+        if info.exits.len() != 1 {
+            return None;
+        }
+        let (mut stores, mut fixed) = (Vec::new(), Vec::new());
+        for &block in &info.blocks {
+            for &inst in &func.blocks[block.index()].insts {
+                let data = &func.insts[inst.index()];
+                match data.kind {
+                    InstKind::Guard(_, exit)
+                        if soft_guard(func, &shape.defs, inst).is_none()
+                            && !is_about_numbers(func.snapshots[exit.index()].reason) =>
+                    {
+                        return None;
+                    }
+                    InstKind::Store { region: Region::Array, .. } => stores.push((block, inst)),
+                    InstKind::Store { .. } | InstKind::CallHelper(..) | InstKind::CallUnit(..) => return None,
+                    InstKind::Load { region: Region::Array, addr, .. }
+                        if !shape.is_inside(info, addr) && runs_always(shape, info, block) =>
+                    {
+                        fixed.push((inst, data.results[0]));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let useful = !fixed.is_empty() && !stores.is_empty();
+        let plan = Plan { guards: vec![], loads: vec![], stores, fixed, later: None };
+        (useful && plan.strides_known(func, shape, info, counter)).then_some(plan)
+    }
+
+    /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
+    fn without_guards(
+        func: &mut TypedFunction,
+        shape: &Shape,
+        root: LoopIdx,
+        counter: &Counter,
+        lengths: Lengths,
+    ) -> Option<Plan> {
         let info = shape.forest.get(root);
         // Only the header leaves: what a strip reads in its last iteration is then read in all.
         if info.exits.len() != 1 {
             return None;
         }
         let mut guards = Vec::new();
+        let mut soft = Vec::new();
         let mut stores = Vec::new();
         let mut fixed = Vec::new();
         for &block in &info.blocks {
             for &inst in &func.blocks[block.index()].insts {
+                if let Some(guard) = soft_guard(func, &shape.defs, inst) {
+                    soft.push((block, guard));
+                    continue;
+                }
                 match &func.insts[inst.index()].kind {
                     // What is read may rely on these.
                     InstKind::Guard(_, exit) if !is_about_numbers(func.snapshots[exit.index()].reason) => return None,
@@ -203,18 +264,77 @@ impl Plan {
                 }
             }
         }
-        if !guards.is_empty()
-            && is_vectorisable(func, shape, info, counter)
-            && let Some(loads) = loads_for(func, shape, root, counter, lengths, &guards)
-        {
-            let guards = guards.into_iter().map(|(_, inst, _)| inst).collect();
-            let plan = Plan { guards, loads, stores, fixed };
-            return plan.strides_known(func, shape, info, counter).then_some(plan);
+        if !is_vectorisable(func, shape, info, counter, !soft.is_empty()) {
+            return None;
         }
-        // The guards stay; strips may still be cut where a store would hit a fixed load.
-        let useful = !fixed.is_empty() && !stores.is_empty();
-        let plan = Plan { guards: vec![], loads: vec![], stores, fixed };
-        (useful && plan.strides_known(func, shape, info, counter)).then_some(plan)
+        let later = match soft.is_empty() {
+            true => None,
+            false => Some(Later::of(func, shape, info, counter, soft, &stores)?),
+        };
+        if guards.is_empty() && later.is_none() {
+            return None;
+        }
+        // Ask with placeholders until no more loads are wanted.
+        let preheader = info.preheader(&shape.cfg)?;
+        let mut known: HashMap<Value, (Value, Value)> = HashMap::new();
+        let mut defs = shape.defs.clone();
+        let mut emit = Emitter::new(func, &mut defs, preheader, 0);
+        let placeholder = emit.iconst(Type::I64, 0);
+        let starts: HashMap<Value, Value> = emit.func.blocks[info.header.index()]
+            .params
+            .iter()
+            .zip(&targets(terminator(emit.func, preheader)).next()?.args)
+            .map(|(param, arg)| (*param, *arg))
+            .collect();
+        loop {
+            let strip = Strip {
+                counter: Some((counter.first, counter.limit)),
+                max_trips: lengths.checked,
+                starts: starts.clone(),
+                loads: known.clone(),
+            };
+            let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
+            let proved = guards
+                .iter()
+                .filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some())
+                .count();
+            let wanted: Vec<Value> = bounds.wanted_loads.iter().copied().filter(|v| !known.contains_key(v)).collect();
+            if proved == guards.len() {
+                break;
+            }
+            if wanted.is_empty() || known.len() + wanted.len() > 2 * MAX_CHECKED_LOADS {
+                return None;
+            }
+            known.extend(wanted.into_iter().map(|v| (v, (placeholder, placeholder))));
+        }
+        let mut loads = Vec::new();
+        for block in &info.blocks {
+            for inst in &func.blocks[block.index()].insts {
+                let data = &func.insts[inst.index()];
+                let InstKind::Load { ty, addr, offset, .. } = data.kind else { continue };
+                if !known.contains_key(&data.results[0]) {
+                    continue;
+                }
+                if !runs_always(shape, info, *block) || !is_linear(func, shape, info, counter, addr) {
+                    return None;
+                }
+                loads.push(CheckedLoad { result: data.results[0], addr, offset, ty });
+            }
+        }
+        let guards = guards.into_iter().map(|(_, inst, _)| inst).collect();
+        let plan = Plan { guards, loads, stores, fixed, later };
+        (plan.loads.len() <= MAX_CHECKED_LOADS && plan.strides_known(func, shape, info, counter)).then_some(plan)
+    }
+
+    /// The guards that do not stand in the strip.
+    fn dropped(&self) -> Vec<Inst> {
+        let later = self.later.iter().flat_map(Later::guards);
+        self.guards.iter().copied().chain(later).collect()
+    }
+
+    /// Whether the strip may run only under conditions, beside the checked version.
+    fn has_conditions(&self) -> bool {
+        !self.guards.is_empty() || self.later.is_some()
     }
 
     /// Whether the addresses of all stores, and of all checked loads, move by constants.
@@ -224,66 +344,6 @@ impl Plan {
             _ => false,
         })
     }
-}
-
-/// The loads whose bounds answer all guards of a loop, strip by strip.
-fn loads_for(
-    func: &mut TypedFunction,
-    shape: &Shape,
-    root: LoopIdx,
-    counter: &Counter,
-    lengths: Lengths,
-    guards: &[(Block, Inst, Value)],
-) -> Option<Vec<CheckedLoad>> {
-    let info = shape.forest.get(root);
-    // Ask with placeholders until no more loads are wanted.
-    let preheader = info.preheader(&shape.cfg)?;
-    let mut known: HashMap<Value, (Value, Value)> = HashMap::new();
-    let mut defs = shape.defs.clone();
-    let mut emit = Emitter::new(func, &mut defs, preheader, 0);
-    let placeholder = emit.iconst(Type::I64, 0);
-    let starts: HashMap<Value, Value> = emit.func.blocks[info.header.index()]
-        .params
-        .iter()
-        .zip(&targets(terminator(emit.func, preheader)).next()?.args)
-        .map(|(param, arg)| (*param, *arg))
-        .collect();
-    loop {
-        let strip = Strip {
-            counter: Some((counter.first, counter.limit)),
-            max_trips: lengths.checked,
-            starts: starts.clone(),
-            loads: known.clone(),
-        };
-        let mut bounds = Bounds::new(&mut emit, shape, root, Some(strip));
-        let proved = guards
-            .iter()
-            .filter(|(block, _, cond)| bounds.is_behind_tests(*block) && bounds.prove(*cond).is_some())
-            .count();
-        let wanted: Vec<Value> = bounds.wanted_loads.iter().copied().filter(|v| !known.contains_key(v)).collect();
-        if proved == guards.len() {
-            break;
-        }
-        if wanted.is_empty() || known.len() + wanted.len() > 2 * MAX_CHECKED_LOADS {
-            return None;
-        }
-        known.extend(wanted.into_iter().map(|v| (v, (placeholder, placeholder))));
-    }
-    let mut loads = Vec::new();
-    for block in &info.blocks {
-        for inst in &func.blocks[block.index()].insts {
-            let data = &func.insts[inst.index()];
-            let InstKind::Load { ty, addr, offset, .. } = data.kind else { continue };
-            if !known.contains_key(&data.results[0]) {
-                continue;
-            }
-            if !runs_always(shape, info, *block) || !is_linear(func, shape, info, counter, addr) {
-                return None;
-            }
-            loads.push(CheckedLoad { result: data.results[0], addr, offset, ty });
-        }
-    }
-    (loads.len() <= MAX_CHECKED_LOADS).then_some(loads)
 }
 
 /// Whether a guard with this reason protects a number, not an address.
@@ -299,8 +359,14 @@ pub fn is_about_numbers(reason: Reason) -> bool {
     )
 }
 
-/// Whether iterations depend on each other only through counters and integer sums, products and the like.
-fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter) -> bool {
+/// Whether a block runs in every iteration.
+pub fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
+    info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
+}
+
+/// Whether iterations depend on each other only through counters and integer sums, products and the like; and, if they may,
+/// through floats, which no back end vectorises, but which cost nothing more without guards.
+fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, floats_may: bool) -> bool {
     let header = info.header;
     func.blocks[header.index()].params.iter().enumerate().all(|(k, param)| {
         if *param == counter.param {
@@ -313,6 +379,7 @@ fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &C
                 next == *param
                     || step_of(func, &shape.defs, *param, next).is_some()
                     || (ty.is_int() && is_reduction(func, shape, *param, next, &mut None, 4))
+                    || (floats_may && ty.is_float())
             })
         })
     })
@@ -341,19 +408,17 @@ fn is_reduction(
     };
     let op = op.map(|op| if op == Isub { Iadd } else { op });
     match shape.defs.inst(func, next) {
-        Some(InstKind::Overflow(_, a, b) | InstKind::Binary(_, a, b)) => {
+        Some(&(InstKind::Overflow(_, a, b) | InstKind::Binary(_, a, b))) => {
             let Some(op) = op.filter(|op| matches!(op, Iadd | Imul | And | Or | Xor | Smin | Smax | Umin | Umax))
             else {
                 return false;
             };
-            let (a, b) = (*a, *b);
             *kind.get_or_insert(op) == op
                 && (is_reduction(func, shape, param, a, kind, depth - 1)
                     || is_reduction(func, shape, param, b, kind, depth - 1))
         }
-        Some(InstKind::Select(_, a, b)) => {
-            is_reduction(func, shape, param, *a, kind, depth - 1)
-                && is_reduction(func, shape, param, *b, kind, depth - 1)
+        Some(&InstKind::Select(_, a, b)) => {
+            is_reduction(func, shape, param, a, kind, depth - 1) && is_reduction(func, shape, param, b, kind, depth - 1)
         }
         _ => match shape.defs.get(next) {
             Def::Param(block, k) if shape.forest.with_header(block).is_none() => {
@@ -365,24 +430,6 @@ fn is_reduction(
             }
             _ => false,
         },
-    }
-}
-
-/// Whether an address is the counter times something invariant plus something invariant.
-fn is_linear(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, value: Value) -> bool {
-    if value == counter.param || !shape.is_inside(info, value) {
-        return true;
-    }
-    let linear = |v: Value| is_linear(func, shape, info, counter, v);
-    match shape.defs.inst(func, value) {
-        Some(InstKind::PtrAdd(a, b) | InstKind::Binary(BinaryOp::Iadd | BinaryOp::Isub, a, b)) => {
-            linear(*a) && linear(*b)
-        }
-        Some(InstKind::Overflow(OverflowOp::SaddOverflow | OverflowOp::SsubOverflow, a, b)) => linear(*a) && linear(*b),
-        Some(InstKind::Binary(BinaryOp::Imul, a, b)) => {
-            (linear(*a) && !shape.is_inside(info, *b)) || (linear(*b) && !shape.is_inside(info, *a))
-        }
-        _ => false,
     }
 }
 
@@ -412,7 +459,7 @@ fn wrap(
 
     // The checked version finishes the loop where bounds do not suffice.
     let checked: Option<Copies> =
-        plan.as_ref().filter(|plan| !plan.guards.is_empty()).map(|_| clone_blocks(func, &info.blocks));
+        plan.as_ref().filter(|plan| plan.has_conditions()).map(|_| clone_blocks(func, &info.blocks));
     if let Some(copies) = &checked {
         context.checked_versions.insert(copies.blocks[&header]);
     }
@@ -564,6 +611,10 @@ fn wrap(
             }
         }
 
+        if let Some(later) = &plan.later {
+            later.need_untouched(&mut emit, &at_counter, &plan.stores, (first, last), &mut conds);
+        }
+
         // Fixed loads, once.
         let mut loads: HashMap<Value, (Value, Value)> = HashMap::new();
         for (inst, result) in &hoisted {
@@ -631,7 +682,7 @@ fn wrap(
         }
 
         // The bounds decide.
-        if !plan.guards.is_empty() {
+        if plan.has_conditions() {
             let range = if up { (first, last) } else { (last, first) };
             let starts = header_params.iter().map(|p| (*p, at_start(*p))).collect();
             let strip = Strip { counter: Some(range), max_trips: max_trips_bound, starts, loads };
@@ -667,7 +718,7 @@ fn wrap(
         func.blocks[block.index()].insts.retain(|inst| !matches!(func.insts[inst.index()].kind, InstKind::Poll(_)));
     }
     if let Some(plan) = &plan {
-        drop_guards(func, &info.blocks, &plan.guards, &[]);
+        drop_guards(func, &info.blocks, &plan.dropped(), &[]);
     }
     for (loaded, once) in &work {
         for block in &info.blocks {
@@ -679,6 +730,17 @@ fn wrap(
                 });
             }
         }
+    }
+
+    // Behind the strip: the guards that were put off.
+    let mut tail = strip_end;
+    if let (Some(later), Some(copies)) = (plan.as_ref().and_then(|plan| plan.later.as_ref()), &checked) {
+        tail = new_block(func, strip_end);
+        context.stores_before_test |= plan.as_ref().is_some_and(|plan| !plan.stores.is_empty());
+        let all = later.weave(func, info, current, strip_end);
+        let redo =
+            BlockCall { block: copies.blocks[&header], args: header_params.iter().map(|p| at_start(*p)).collect() };
+        terminate(func, strip_end, InstKind::Branch(all, BlockCall { block: tail, args: vec![] }, redo), line);
     }
 
     // Between strips: the poll, in the state at the header.
@@ -693,14 +755,14 @@ fn wrap(
             position += 1;
         });
         func.snapshots[exit.index()] = snapshot;
-        terminate(func, strip_end, InstKind::Poll(exit), line);
+        terminate(func, tail, InstKind::Poll(exit), line);
     }
     let again = BlockCall { block: strip_header, args: header_params.clone() };
-    terminate(func, strip_end, InstKind::Jump(again), line);
+    terminate(func, tail, InstKind::Jump(again), line);
 
     // Behind the loop, what the header defined now comes from the strip loop's header, or from the checked version.
     let mut homes: Vec<Block> = info.blocks.clone();
-    homes.extend([strip_header, setup, strip_end]);
+    homes.extend([strip_header, setup, strip_end, tail]);
     homes.extend(new_headers.iter().copied());
     if let Some(copies) = &checked {
         homes.extend(copies.blocks.values().copied());
@@ -736,47 +798,4 @@ fn wrap(
     repair_ssa(func, &variables, &|block| homes.contains(&block));
     new_headers.extend(checked.map(|copies| copies.blocks[&header]));
     new_headers
-}
-
-/// First and last address of an access, as integers.
-fn ends(
-    emit: &mut Emitter,
-    at_counter: &impl Fn(&mut Emitter, Value, Value) -> Value,
-    addr: Value,
-    offset: i32,
-    first: Value,
-    last: Value,
-) -> (Value, Value) {
-    let mut end = |at: Value| {
-        let addr = at_counter(emit, addr, at);
-        let addr = emit.convert(ConvertOp::Bitcast, addr, Type::I64);
-        let offset = emit.iconst(Type::I64, i128::from(offset));
-        emit.binary(BinaryOp::Iadd, addr, offset)
-    };
-    (end(first), end(last))
-}
-
-/// Whether all of one access lies behind all of another, which reads or writes `size` bytes.
-fn is_behind(emit: &mut Emitter, access: (Value, Value), other: (Value, Value), size: i128) -> Value {
-    // Addresses of user space are positive as integers.
-    let lowest = emit.binary(BinaryOp::Smin, access.0, access.1);
-    let highest = emit.binary(BinaryOp::Smax, other.0, other.1);
-    let size = emit.iconst(Type::I64, size);
-    let end = emit.binary(BinaryOp::Iadd, highest, size);
-    emit.icmp(IntCC::Sge, lowest, end)
-}
-
-/// Whether one instruction comes before another in every iteration that reaches the other.
-fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second: Inst) -> bool {
-    let place = |inst: Inst| {
-        func.layout.iter().find_map(|block| {
-            let at = func.blocks[block.index()].insts.iter().position(|i| *i == inst)?;
-            Some((*block, at))
-        })
-    };
-    match (place(first), place(second)) {
-        (Some((a, i)), Some((b, j))) if a == b => i < j,
-        (Some((a, _)), Some((b, _))) => shape.doms.dominates(a, b),
-        _ => false,
-    }
 }

@@ -1,7 +1,7 @@
 //! CPython as typed code sees it: types of values, machine words, and what may be taken for granted.
 //!
 //! Reading order: [`words`] (types and words of slots), [`assume`] (what a version takes for granted, and whether it still
-//! holds), [`float_errors`] (NumPy's error state and warnings), [`known`] (callables whose meaning the lowering knows), [`world`] (the lowering's questions).
+//! holds), [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`world`] (the lowering's questions).
 #![allow(unsafe_code, reason = "reads Python's objects where they lie")]
 
 mod assume;
@@ -12,13 +12,13 @@ mod world;
 
 use std::sync::{Arc, OnceLock};
 
-use flashpoint_engine::host::{HostResult, Raised};
-use flashpoint_engine::python::{FloatErrors, Python as TypedPython};
+use flashpoint_engine::host::Raised;
+use flashpoint_engine::python::Python as TypedPython;
 use flashpoint_engine::run::Engine;
 use flashpoint_engine::unit::{CodeCell, Tables, Unit};
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
-use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -27,10 +27,10 @@ use pyo3::prelude::*;
 pub use self::assume::Assumptions;
 use crate::errors::Diagnostic;
 use crate::function;
+use crate::host::CPythonHost;
 use crate::host::convert::object_of;
 use crate::host::numpy::NumPy;
 use crate::host::stack;
-use crate::host::{CPythonHost, raised};
 
 /// The host as the engine knows it: the token's lifetime is that of the call, which the engine never outlives.
 pub type EngineHost = CPythonHost<'static>;
@@ -90,11 +90,12 @@ impl TypedPython for EngineHost {
 
     fn lower(
         &mut self,
+        engine: &Engine<Self>,
         unit: &Arc<Unit<Self>>,
         request: &Request,
         cell: &Arc<CodeCell>,
     ) -> Result<(Lowered, Tables<Self>), LowerError> {
-        let mut world = world::CPythonWorld::new(self, unit, request, cell);
+        let mut world = world::CPythonWorld::new(self, engine, unit, request, cell);
         let lowered = lower(request, &mut world);
         let tables = world.into_tables();
         match lowered {
@@ -152,13 +153,12 @@ impl TypedPython for EngineHost {
         }
     }
 
-    fn float_errors(&mut self) -> FloatErrors {
-        float_errors::now(self.py)
+    fn ignores_underflow(&mut self) -> bool {
+        float_errors::ignores_underflow(self.py)
     }
 
-    fn warn_at(&mut self, unit: &Unit<Self>, pc: Pc, message: &str) -> HostResult<()> {
-        let line = unit.code.generic().spans.get(pc.idx()).map_or(0, |span| span.line);
-        raised(self.py, float_errors::warn_at(self.py, &unit.function, line, message))
+    fn warnings_raise(&mut self) -> bool {
+        float_errors::warnings_raise(self.py).unwrap_or(true)
     }
 
     fn detach(&mut self) {

@@ -171,7 +171,7 @@ impl Lowering<'_> {
                     *word = self.b.select(this, *other, *word);
                 }
             }
-            self.state.set(dst, Val { ty: last.ty.clone(), words });
+            self.state.set(dst, Val::of(last.ty.clone(), words));
             return Ok(Flow::Next);
         }
         // Items of different types: one way on for each.
@@ -413,7 +413,7 @@ impl Lowering<'_> {
             }
             _ => vec![self.b.load(machine_type(dtype), addr, 0, Region::Array)],
         };
-        Val { ty: SlotType::Numpy(dtype), words }
+        Val::of(SlotType::Numpy(dtype), words)
     }
 
     pub(super) fn set_item(&mut self, object: &Val, index: &Val, src: &Val) -> Low<()> {
@@ -489,5 +489,5 @@ impl Lowering<'_> {
 }
 
 fn method(receiver: &Val, name: &str) -> Val {
-    Val { ty: SlotType::Method(Box::new(receiver.ty.clone()), name.to_owned()), words: receiver.words.clone() }
+    Val::of(SlotType::Method(Box::new(receiver.ty.clone()), name.to_owned()), receiver.words.clone())
 }

@@ -5,7 +5,9 @@ use flashpoint_ir::generic::{CmpOp, GenericFunction, GenericOp, Pc, SlotIdx, Slo
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::Recipe;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, Value};
+use flashpoint_ir::typed::{
+    BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, UnitRef, Value,
+};
 
 use super::state::{ArrayParts, FrameVals, Val};
 use super::types::SlotType;
@@ -162,7 +164,7 @@ impl Lowering<'_> {
             }
             _ => return Err(Stop::Leave(Reason::Raise)),
         };
-        Ok(Val { ty: SlotType::Range, words })
+        Ok(Val::of(SlotType::Range, words))
     }
 
     /// The number of values of a range with a known step of 1 or -1, or any other constant.
@@ -240,7 +242,7 @@ impl Lowering<'_> {
             let better = self.truth(&better)?;
             if item.ty == best.ty {
                 let words = item.words.iter().zip(&best.words).map(|(a, b)| self.b.select(better, *a, *b)).collect();
-                best = Val { ty: item.ty.clone(), words };
+                best = Val::of(item.ty.clone(), words);
             } else if i + 1 == rest.len() {
                 return Ok(self.fork_result(better, dst, item.clone(), best));
             } else {
@@ -385,7 +387,7 @@ impl Lowering<'_> {
         let mut words = iter.words.clone();
         let start = if planted(Defect::EnumerateFromZero) { self.b.i64(0) } else { start };
         words.push(start);
-        Ok(Val { ty: SlotType::Enumerate(Box::new(iter.ty)), words })
+        Ok(Val::of(SlotType::Enumerate(Box::new(iter.ty)), words))
     }
 
     fn call_zip(&mut self, args: &[Val], keywords: Keywords) -> Low<Val> {
@@ -394,7 +396,7 @@ impl Lowering<'_> {
         }
         let iters = args.iter().map(|arg| self.iterator_of(arg)).collect::<Low<Vec<_>>>()?;
         let words = iters.iter().flat_map(|iter| iter.words.clone()).collect();
-        Ok(Val { ty: SlotType::Zip(iters.into_iter().map(|iter| iter.ty).collect(), false), words })
+        Ok(Val::of(SlotType::Zip(iters.into_iter().map(|iter| iter.ty).collect(), false), words))
     }
 
     // ---- user functions
@@ -423,19 +425,12 @@ impl Lowering<'_> {
             CallTarget::Unknown => return Err(Stop::Leave(Reason::CalleeResult)),
             CallTarget::Untyped => return untyped("a call of this function"),
         };
-        callee.float_ops.iter().for_each(|op| self.note_float_op(*op));
+        self.has_numpy_floats |= callee.has_numpy_floats;
         // What the function promises itself, it must keep.
         if callee.is_own && *self.result.get_or_insert_with(|| callee.result.clone()) != callee.result {
             return Err(Stop::Leave(Reason::CalleeResult));
         }
-        let link = match self.links.iter().position(|unit| *unit == callee.unit) {
-            Some(link) => link,
-            None => {
-                self.links.push(callee.unit);
-                self.links.len() - 1
-            }
-        };
-        self.call_unit(dst, link as u32, &callee.result, &args);
+        self.call_unit(dst, callee.unit, &callee.result, &args);
         Ok(Flow::Next)
     }
 
@@ -497,7 +492,7 @@ impl Lowering<'_> {
         (left, inlined)
     }
 
-    fn call_unit(&mut self, dst: SlotIdx, link: u32, result: &SlotType, args: &[Val]) {
+    fn call_unit(&mut self, dst: SlotIdx, unit: UnitRef, result: &SlotType, args: &[Val]) {
         let (left, inlined) = self.guard_depth();
         let ctx = self.b.context();
         let one = self.b.iconst(Type::I32, 1);
@@ -509,7 +504,6 @@ impl Lowering<'_> {
         let register = result.machine_types();
         let mut types = register.clone();
         types.push(Type::I64);
-        let unit = flashpoint_ir::typed::UnitRef(link);
         let inst = self.b.push(InstKind::CallUnit(unit, words), &types);
         let results = self.b.results(inst).to_vec();
         let status = results[results.len() - 1];
@@ -552,7 +546,7 @@ impl Lowering<'_> {
         self.b.jump(done, loaded);
         self.b.switch_to(done);
         self.exits.clear();
-        self.state.set(dst, Val { ty: result.clone(), words: done_params });
+        self.state.set(dst, Val::of(result.clone(), done_params));
     }
 
     /// The exit of a call whose callee raised: the exception is raised again at the call.

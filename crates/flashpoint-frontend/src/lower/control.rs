@@ -3,7 +3,7 @@
 use flashpoint_ir::generic::*;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
+use flashpoint_ir::snapshot::{ExitKind, Snapshot};
 use flashpoint_ir::typed::{BinaryOp, IntCC, OverflowOp, Type, Value};
 
 use super::state::{ArrayParts, Val};
@@ -82,9 +82,8 @@ impl Lowering<'_> {
             }
             GenericOp::ForNext { dst, iter, exhausted } => return self.for_next(*dst, *iter, *exhausted),
             GenericOp::Return { src } => {
-                let recipe = (self.state.frames.len() == 1 && self.is_entry_tuple(*src)).then_some(Recipe::Entry(*src));
                 let val = self.state.get(*src);
-                return self.lower_return(val, recipe);
+                return self.lower_return(val);
             }
 
             GenericOp::LoadAttr { dst, object, name: idx } => {
@@ -130,7 +129,7 @@ impl Lowering<'_> {
                 let parts = [self.state.get(*start), self.state.get(*stop), self.state.get(*step)];
                 let words = parts.iter().flat_map(|part| part.words.clone()).collect();
                 let ty = SlotType::Slice(Box::new(parts.map(|part| part.ty)));
-                self.state.set(*dst, Val { ty, words });
+                self.state.set(*dst, Val::of(ty, words));
             }
             GenericOp::Unpack { src, before, star: None, after } if after.is_empty() => {
                 let items = self.unpack(&self.state.get(*src), before.len())?;
@@ -216,7 +215,7 @@ impl Lowering<'_> {
             let (_, overflow) = self.b.overflow(OverflowOp::SaddOverflow, stop, step);
             self.guard_not(overflow, Reason::BadRange);
             let up = self.b.icmp(IntCC::Sgt, step, zero);
-            let iter = |direction| Val { ty: SlotType::RangeIter(direction), words: src.words.clone() };
+            let iter = |direction| Val::of(SlotType::RangeIter(direction), src.words.clone());
             return Ok(self.fork_result(up, dst, iter(Direction::Up), iter(Direction::Down)));
         }
         let iter = self.iterator_of(&src)?;
@@ -236,9 +235,9 @@ impl Lowering<'_> {
             SlotType::Array(ty, _) if ty.rank > 0 => {
                 let mut words = src.words.clone();
                 words.push(self.b.i64(0));
-                Val { ty: SlotType::SeqIter(Box::new(src.ty.clone())), words }
+                Val::of(SlotType::SeqIter(Box::new(src.ty.clone())), words)
             }
-            SlotType::Tuple(items) => Val { ty: SlotType::TupleIter(items.clone(), 0), words: src.words.clone() },
+            SlotType::Tuple(items) => Val::of(SlotType::TupleIter(items.clone(), 0), src.words.clone()),
             other => return untyped(format!("a loop over {}", other.describe())),
         })
     }
@@ -252,7 +251,7 @@ impl Lowering<'_> {
             self.guard_not(overflow, Reason::BadRange);
         }
         let direction = if step_value > 0 { Direction::Up } else { Direction::Down };
-        Ok(Val { ty: SlotType::RangeIter(direction), words: vec![start, stop, step] })
+        Ok(Val::of(SlotType::RangeIter(direction), vec![start, stop, step]))
     }
 
     fn for_next(&mut self, dst: SlotIdx, slot: SlotIdx, exhausted: Pc) -> Low<Flow> {
@@ -308,7 +307,7 @@ impl Lowering<'_> {
                 let down = if planted(Defect::DownwardRangeInclusive) { IntCC::Sge } else { IntCC::Sgt };
                 let cc = if *direction == Direction::Up { IntCC::Slt } else { down };
                 tests.push(self.b.icmp(cc, next, stop));
-                Ok((Val::int(next), Val { ty: iter.ty.clone(), words: vec![next, stop, step] }))
+                Ok((Val::int(next), Val::of(iter.ty.clone(), vec![next, stop, step])))
             }
             SlotType::SeqIter(_) => {
                 let (seq, rest) = iter.inner().expect("an iterator has a sequence");
@@ -327,8 +326,7 @@ impl Lowering<'_> {
                     return Ok((Val::UNBOUND, iter.clone()));
                 }
                 let item = iter.items().swap_remove(position);
-                let rest =
-                    Val { ty: SlotType::TupleIter(items.clone(), position as u32 + 1), words: iter.words.clone() };
+                let rest = Val::of(SlotType::TupleIter(items.clone(), position as u32 + 1), iter.words.clone());
                 Ok((item, rest))
             }
             SlotType::Enumerate(_) => {
@@ -337,7 +335,7 @@ impl Lowering<'_> {
                 let (_, inner) = self.iter_next(&inner, tests)?;
                 let mut words = inner.words.clone();
                 words.push(count);
-                Ok((Val::UNBOUND, Val { ty: SlotType::Enumerate(Box::new(inner.ty)), words }))
+                Ok((Val::UNBOUND, Val::of(SlotType::Enumerate(Box::new(inner.ty)), words)))
             }
             SlotType::Zip(_, strict) => {
                 if *strict {
@@ -352,7 +350,7 @@ impl Lowering<'_> {
                 }
                 let words = rests.iter().flat_map(|rest| rest.words.clone()).collect();
                 let ty = SlotType::Zip(rests.into_iter().map(|rest| rest.ty).collect(), *strict);
-                Ok((Val::UNBOUND, Val { ty, words }))
+                Ok((Val::UNBOUND, Val::of(ty, words)))
             }
             other => untyped(format!("a loop over {}", other.describe())),
         }
@@ -364,7 +362,7 @@ impl Lowering<'_> {
             SlotType::RangeIter(_) => {
                 let next = self.b.binary(BinaryOp::Iadd, rest.words[0], rest.words[2]);
                 let words = vec![next, rest.words[1], rest.words[2]];
-                (item, Val { ty: rest.ty, words })
+                (item, Val::of(rest.ty, words))
             }
             SlotType::SeqIter(_) => {
                 let (seq, words) = iter.inner().expect("an iterator has a sequence");
@@ -375,7 +373,7 @@ impl Lowering<'_> {
                 let next = self.b.binary(BinaryOp::Iadd, index, one);
                 let mut words = seq.words.clone();
                 words.push(next);
-                (item, Val { ty: rest.ty, words })
+                (item, Val::of(rest.ty, words))
             }
             SlotType::Enumerate(_) => {
                 let (inner, words) = iter.inner().expect("an enumerate has an iterator");
@@ -388,7 +386,7 @@ impl Lowering<'_> {
                 let next = self.b.binary(BinaryOp::Iadd, count, one);
                 let mut words = inner_rest.words.clone();
                 words.push(next);
-                let rest = Val { ty: SlotType::Enumerate(Box::new(inner_rest.ty)), words };
+                let rest = Val::of(SlotType::Enumerate(Box::new(inner_rest.ty)), words);
                 (Val::tuple(vec![Val::int(count), item]), rest)
             }
             SlotType::Zip(_, strict) => {
@@ -403,7 +401,7 @@ impl Lowering<'_> {
                 }
                 let words = rests.iter().flat_map(|rest| rest.words.clone()).collect();
                 let ty = SlotType::Zip(rests.into_iter().map(|rest| rest.ty).collect(), *strict);
-                (Val::tuple(items), Val { ty, words })
+                (Val::tuple(items), Val::of(ty, words))
             }
             _ => (item, rest),
         }
@@ -432,7 +430,7 @@ impl Lowering<'_> {
     }
 
     /// Returns `val`; if it does not travel in a register, by `recipe` or its own.
-    fn lower_return(&mut self, val: Val, recipe: Option<Recipe>) -> Low<Flow> {
+    fn lower_return(&mut self, val: Val) -> Low<Flow> {
         if self.state.frames.len() > 1 {
             self.state.frames.pop();
             let frame = self.state.frame_mut();
@@ -450,7 +448,7 @@ impl Lowering<'_> {
         if in_register && *self.result.get_or_insert_with(|| val.ty.clone()) == val.ty {
             self.b.ret(val.words.first().copied());
         } else {
-            let recipe = recipe.unwrap_or_else(|| self.recipe(self.function(), &val));
+            let recipe = self.recipe(self.function(), &val);
             let snapshot = Snapshot { reason: Reason::Return, exit: ExitKind::Return(recipe), frames: vec![] };
             let exit = self.b.snapshot(snapshot);
             self.b.exit(exit);

@@ -29,6 +29,7 @@ mod call;
 mod compare;
 mod complex;
 mod control;
+mod exits;
 mod math;
 mod numpy;
 mod numpy_make;
@@ -41,11 +42,10 @@ use flashpoint_ir::generic::*;
 use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
-use flashpoint_ir::typed::{Block, IntCC, Licences, SnapshotId, TypedFunction, UnitRef, Value};
+use flashpoint_ir::typed::{Block, Licences, SnapshotId, TypedFunction, Value};
 
-use state::{FrameVals, Key, State, Val};
-use types::{Owner, SlotType};
+use state::{FrameVals, Key, Origin, State, Val};
+use types::SlotType;
 use world::{Builtin, Feedback, Known, KnownKind, World};
 
 /// Different sets of types at one operation before the lowering gives up on further ones.
@@ -79,22 +79,11 @@ pub struct Lowered {
     pub params: Vec<EntryParam>,
     /// What a register result stands for; `None` if no return travels in a register.
     pub result: Option<SlotType>,
-    /// Units called, by their number in the link table.
-    pub links: Vec<UnitRef>,
     /// Operations without typed form, in the order met.
     pub untyped: Vec<Untyped>,
-    /// NumPy's float arithmetic inside loops, each kind once. It carries no guards: whoever enters the code reads the
-    /// sticky flags of the floating-point unit afterwards, and gives NumPy's warnings for these.
-    pub float_ops: Vec<FloatOp>,
-}
-
-/// A kind of float arithmetic of NumPy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FloatOp {
-    /// The operator.
-    pub op: BinOp,
-    /// Where it stands first, in the outermost function.
-    pub pc: Pc,
+    /// Whether it does float arithmetic of NumPy, or calls what does. Guards leave to tier 0 where NumPy warns by default
+    /// (overflow, division by zero, invalid values), but not at an underflow: see `np.errstate`.
+    pub has_numpy_floats: bool,
 }
 
 /// One logical parameter of a typed function: the words of a slot's or known object's content.
@@ -218,12 +207,11 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
-    links: Vec<UnitRef>,
     /// How often the function was copied into itself.
     recursive_copies: usize,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
-    float_ops: Vec<FloatOp>,
+    has_numpy_floats: bool,
 
     blocks: HashMap<Key, Block>,
     n_versions: HashMap<(Pc, state::Path), usize>,
@@ -251,11 +239,10 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
-            links: Vec::new(),
             recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
-            float_ops: Vec::new(),
+            has_numpy_floats: false,
             blocks: HashMap::new(),
             n_versions: HashMap::new(),
             queue: VecDeque::new(),
@@ -296,22 +283,30 @@ impl<'a> Lowering<'a> {
             func: self.b.func,
             params: self.params,
             result,
-            links: self.links,
             untyped: self.untyped,
-            float_ops: self.float_ops,
+            has_numpy_floats: self.has_numpy_floats,
         }
     }
 
     /// The content of a parameter, added to the entry block if it is new.
     fn entry_param(&mut self, source: EntrySource, ty: SlotType) -> Val {
         if let Some(i) = self.params.iter().position(|p| p.source == source) {
-            return Val { ty, words: self.param_values[i].clone() };
+            return self.from_entry(source, Val::of(ty, self.param_values[i].clone()));
         }
         let words: Vec<Value> =
             ty.machine_types().into_iter().map(|machine| self.b.append_param(self.entry_block, machine)).collect();
         self.params.push(EntryParam { source, ty: ty.clone() });
         self.param_values.push(words.clone());
-        Val { ty, words }
+        self.from_entry(source, Val::of(ty, words))
+    }
+
+    /// The content, which is what an entry source held.
+    fn from_entry(&self, source: EntrySource, val: Val) -> Val {
+        let origin = match (source, &val.ty) {
+            (EntrySource::Slot(slot), SlotType::Tuple(_)) => Some(Origin::Slot(slot)),
+            _ => None,
+        };
+        Val { origin, ..val }
     }
 
     fn function(&self) -> u32 {
@@ -342,10 +337,14 @@ impl<'a> Lowering<'a> {
             let mut vals = vec![Val::UNBOUND; n_slots];
             for (slot, ty) in live {
                 let n = ty.machine_types().len();
-                vals[slot.0 as usize] = Val { ty: ty.clone(), words: params[at..at + n].to_vec() };
+                vals[slot.0 as usize] = Val::of(ty.clone(), params[at..at + n].to_vec());
                 at += n;
             }
             frames.push(FrameVals { function: *function, call: *call, vals });
+        }
+        for (slot, _) in &key.live[0] {
+            let val = &mut frames[0].vals[slot.idx()];
+            val.origin = self.is_entry_tuple(*slot, &val.ty).then_some(Origin::Slot(*slot));
         }
         self.state = State { frames, unfinished: key.unfinished };
         self.pc = key.pc;
@@ -579,138 +578,6 @@ impl<'a> Lowering<'a> {
         self.blocks.insert(key.clone(), block);
         self.queue.push_back((key, block));
         Some(block)
-    }
-
-    // ---- snapshots and guards
-
-    /// The exit before the operation being lowered.
-    fn exit_here(&mut self, reason: Reason) -> SnapshotId {
-        if let Some((_, exit)) = self.exits.iter().find(|(r, _)| *r == reason) {
-            return *exit;
-        }
-        let exit = self.snapshot_at(self.pc, reason);
-        self.exits.push((reason, exit));
-        exit
-    }
-
-    /// An exit to an operation of the executing frame, in the present state.
-    fn snapshot_at(&mut self, pc: Pc, reason: Reason) -> SnapshotId {
-        let innermost = self.state.frames.len() - 1;
-        let mut frames = Vec::with_capacity(innermost + 1);
-        for i in 0..=innermost {
-            let frame = self.state.frames[i].clone();
-            let info = &self.functions[&frame.function];
-            let (at, live): (Pc, Vec<SlotIdx>) = match frame.call {
-                Some(call) if i != innermost => (call, info.live_around_call(call)),
-                _ => (pc, info.liveness.live_before(pc).collect()),
-            };
-            let mut slots: Vec<_> = live
-                .into_iter()
-                .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
-                .map(|slot| match i == 0 && self.is_entry_tuple(slot) {
-                    true => (slot, Recipe::Entry(slot)),
-                    false => (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])),
-                })
-                .collect();
-            if planted(Defect::SnapshotSlotsSwapped) {
-                if let [(a, _), (b, _), ..] = &mut slots[..] {
-                    std::mem::swap(a, b);
-                }
-            }
-            if planted(Defect::PollOmitsSlot) && reason == Reason::Swap {
-                slots.pop();
-            }
-            frames.push(FrameState { function: frame.function, pc: at, slots });
-        }
-        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
-    }
-
-    /// Whether a slot of the outermost frame holds the tuple that it held at entry: exits keep that very object.
-    fn is_entry_tuple(&self, slot: SlotIdx) -> bool {
-        matches!(self.state.frames[0].vals[slot.idx()].ty, SlotType::Tuple(_))
-            && self.params.iter().any(|param| param.source == EntrySource::Slot(slot))
-            && !self.functions[&self.state.frames[0].function].is_written[slot.idx()]
-    }
-
-    /// How to make a slot's content outside.
-    fn recipe(&mut self, function: u32, val: &Val) -> Recipe {
-        let words = &val.words;
-        match &val.ty {
-            SlotType::Unbound => Recipe::Unbound,
-            SlotType::None => Recipe::None,
-            SlotType::Bool if planted(Defect::SnapshotBoolAsInt) => Recipe::Int(words[0]),
-            SlotType::Bool => Recipe::Bool(words[0]),
-            SlotType::Int => Recipe::Int(words[0]),
-            SlotType::Int128 => Recipe::Int128(words[0]),
-            SlotType::Float => Recipe::Float(words[0]),
-            SlotType::Complex => Recipe::Complex(words[0], words[1]),
-            SlotType::Numpy(dtype) => Recipe::Numpy(*dtype, words[0], words.get(1).copied()),
-            SlotType::Array(..) => self.array_recipe(val),
-            SlotType::Tuple(_) => Recipe::Tuple(val.items().iter().map(|item| self.recipe(function, item)).collect()),
-            SlotType::Range => Recipe::Range(words[0], words[1], words[2]),
-            SlotType::RangeIter(_) => Recipe::RangeIter(words[0], words[1], words[2]),
-            SlotType::SeqIter(_) => {
-                let (seq, rest) = val.inner().expect("an iterator has a sequence");
-                Recipe::SeqIter(Box::new(self.recipe(function, &seq)), rest[0])
-            }
-            SlotType::TupleIter(_, position) => {
-                let items = val.items().iter().map(|item| self.recipe(function, item)).collect();
-                let index = self.b.i64(i64::from(*position));
-                Recipe::SeqIter(Box::new(Recipe::Tuple(items)), index)
-            }
-            SlotType::Enumerate(_) => {
-                let (iter, rest) = val.inner().expect("an enumerate has an iterator");
-                Recipe::Enumerate(rest[0], Box::new(self.recipe(function, &iter)))
-            }
-            SlotType::Zip(_, strict) => {
-                Recipe::Zip(val.items().iter().map(|item| self.recipe(function, item)).collect(), *strict)
-            }
-            SlotType::Slice(_) => {
-                let parts: Vec<Recipe> = val.items().iter().map(|item| self.recipe(function, item)).collect();
-                let [a, b, c]: [Recipe; 3] = parts.try_into().expect("a slice has three parts");
-                Recipe::Slice(Box::new([a, b, c]))
-            }
-            SlotType::Const(owner, index) if *owner == function => Recipe::Const(ConstIdx(*index)),
-            SlotType::Const(owner, index) => Recipe::Known(self.world.constant(*owner, *index)),
-            SlotType::Known(object) => Recipe::Known(*object),
-            SlotType::Method(_, name) => {
-                let (receiver, _) = val.inner().expect("a method has a receiver");
-                Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
-            }
-            SlotType::Opaque(place) | SlotType::Untyped(place) => Recipe::Entry(SlotIdx(*place)),
-        }
-    }
-
-    fn array_recipe(&mut self, val: &Val) -> Recipe {
-        let parts = state::ArrayParts::of(val).expect("an array");
-        let owner = match parts.owner {
-            Owner::Entry(slot) | Owner::ViewOfEntry(slot) => Recipe::Entry(SlotIdx(slot)),
-            Owner::Known(object) | Owner::ViewOfKnown(object) => Recipe::Known(object),
-            Owner::Made | Owner::ViewOfMade => Recipe::Borrowed(parts.object.expect("a made array's object")),
-        };
-        match parts.owner {
-            Owner::Entry(_) | Owner::Known(_) | Owner::Made => owner,
-            _ => Recipe::View {
-                owner: Box::new(owner),
-                dtype: parts.ty.dtype,
-                data: parts.data,
-                strides: self.strides(&parts),
-                extents: parts.extents,
-            },
-        }
-    }
-
-    /// Leaves before the operation unless `cond`.
-    fn guard(&mut self, cond: Value, reason: Reason) {
-        let exit = self.exit_here(reason);
-        self.b.guard(cond, exit);
-    }
-
-    /// Leaves before the operation if `cond`.
-    fn guard_not(&mut self, cond: Value, reason: Reason) {
-        let no = self.b.i1(false);
-        let ok = self.b.icmp(IntCC::Eq, cond, no);
-        self.guard(ok, reason);
     }
 
     /// The value of an integer made from a constant.

@@ -1,5 +1,4 @@
-//! NumPy scalars: promotion by NEP 50, wrapping arithmetic, and exits wherever NumPy would warn. In loops, float arithmetic
-//! is only noted: see [`super::Lowered::float_ops`].
+//! NumPy scalars: promotion by NEP 50, wrapping arithmetic, and exits wherever NumPy would warn.
 //!
 //! References: NEP 50, "Promotion rules for Python scalars".
 
@@ -13,7 +12,7 @@ use super::arith::{bit_op, symbol};
 use super::compare::{float_cc, int_cc};
 use super::state::Val;
 use super::types::{SlotType, machine_type};
-use super::{FloatOp, Low, Lowering, untyped};
+use super::{Low, Lowering, untyped};
 
 /// The type that two array types promote to.
 pub(super) fn promote(a: DType, b: DType) -> DType {
@@ -275,6 +274,7 @@ impl Lowering<'_> {
     }
 
     fn numpy_float_binary(&mut self, op: BinOp, a: Value, b: Value) -> Option<Value> {
+        self.has_numpy_floats = true;
         let ty = self.b.ty(a);
         Some(match op {
             BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::TrueDiv => {
@@ -288,11 +288,7 @@ impl Lowering<'_> {
                     }
                 };
                 let value = self.b.binary(plain, a, b);
-                if self.in_loop() && !self.world.feedback(0, Pc(0)).check_floats {
-                    self.note_float_op(op);
-                } else {
-                    self.guard_quiet(value, a, b);
-                }
+                self.guard_quiet(value, a, b);
                 value
             }
             BinOp::FloorDiv | BinOp::Mod => {
@@ -312,26 +308,17 @@ impl Lowering<'_> {
         })
     }
 
-    /// Whether the operation being lowered stands in a loop, its own function's or that of a function around it.
-    fn in_loop(&self) -> bool {
-        self.state.frames.iter().any(|frame| {
-            let pc = frame.call.unwrap_or(self.pc);
-            self.functions[&frame.function].liveness.loops().iter().any(|l| l.contains(pc))
-        })
-    }
-
-    /// Notes arithmetic whose conditions are read from the floating-point unit's flags.
-    pub(super) fn note_float_op(&mut self, op: BinOp) {
-        if !self.float_ops.iter().any(|known| known.op == op) {
-            let pc = self.state.frames[0].call.unwrap_or(self.pc);
-            self.float_ops.push(FloatOp { op, pc });
-        }
-    }
-
     /// Leaves if NumPy would warn of the arithmetic: an infinite result of finite operands, or NaN of ones that are not.
+    /// The condition is "finite, or exactly this": passes may test the first half alone, where a spurious failure is only
+    /// slow. A function that has not met an infinity or NaN yet does with the first half.
     fn guard_quiet(&mut self, value: Value, a: Value, b: Value) {
         let infinity = self.float_const(self.b.ty(value), f64::INFINITY);
         let magnitude = self.b.unary(UnaryOp::Fabs, value);
+        let is_finite = self.b.fcmp(FloatCC::Lt, magnitude, infinity);
+        if !self.world.feedback(0, Pc(0)).non_finite {
+            self.guard(is_finite, Reason::NonFinite);
+            return;
+        }
         let mut overflow = self.b.fcmp(FloatCC::Eq, magnitude, infinity);
         let mut invalid = self.b.fcmp(FloatCC::Ne, value, value);
         for operand in [a, b] {
@@ -342,7 +329,9 @@ impl Lowering<'_> {
             invalid = self.b.binary(BinaryOp::And, invalid, number);
         }
         let warns = self.b.binary(BinaryOp::Or, overflow, invalid);
-        self.guard_not(warns, Reason::NumpyWarning);
+        let silent = self.is_false(warns);
+        let quiet = self.b.binary(BinaryOp::Or, is_finite, silent);
+        self.guard(quiet, Reason::NumpyWarning);
     }
 
     /// Leaves if a function of NumPy would warn: the result is infinite or NaN though the operands are finite.

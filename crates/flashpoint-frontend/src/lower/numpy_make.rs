@@ -90,7 +90,7 @@ impl Lowering<'_> {
             [start, stop, step] if self.const_of(step).is_some() => (start, stop, step),
             _ => return untyped("np.arange() with a step that is not a constant"),
         };
-        let range = Val { ty: SlotType::Range, words: vec![start, stop, step] };
+        let range = Val::of(SlotType::Range, vec![start, stop, step]);
         let count = self.range_len(&range)?;
         let made = self.make_array(NumpyMake::Empty, dtype, vec![count])?;
         self.fill(&made, |this, index| {

@@ -12,20 +12,36 @@ pub struct Val {
     pub ty: SlotType,
     /// The machine values.
     pub words: Vec<Value>,
+    /// Whence a tuple comes, if that is known.
+    pub origin: Option<Origin>,
+}
+
+/// Whence a tuple comes: exits give the object that it was at entry, not an equal one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// This slot of the outermost frame held it at entry.
+    Slot(SlotIdx),
+    /// It was made here, of items that may have an origin.
+    Items(Vec<Option<Origin>>),
 }
 
 impl Val {
     /// Nothing.
-    pub const UNBOUND: Val = Val { ty: SlotType::Unbound, words: Vec::new() };
+    pub const UNBOUND: Val = Val::of(SlotType::Unbound, Vec::new());
+
+    /// A content of these machine values.
+    pub const fn of(ty: SlotType, words: Vec<Value>) -> Val {
+        Val { ty, words, origin: None }
+    }
 
     /// A content of one machine value.
     pub fn new(ty: SlotType, word: Value) -> Val {
-        Val { ty, words: vec![word] }
+        Val::of(ty, vec![word])
     }
 
     /// A content without machine values.
     pub fn bare(ty: SlotType) -> Val {
-        Val { ty, words: Vec::new() }
+        Val::of(ty, Vec::new())
     }
 
     /// `None`.
@@ -50,13 +66,16 @@ impl Val {
 
     /// A Python `complex`.
     pub fn complex(re: Value, im: Value) -> Val {
-        Val { ty: SlotType::Complex, words: vec![re, im] }
+        Val::of(SlotType::Complex, vec![re, im])
     }
 
     /// A tuple of contents.
     pub fn tuple(items: Vec<Val>) -> Val {
         let words = items.iter().flat_map(|item| item.words.iter().copied()).collect();
-        Val { ty: SlotType::Tuple(items.into_iter().map(|item| item.ty).collect()), words }
+        let origins: Vec<Option<Origin>> = items.iter().map(|item| item.origin.clone()).collect();
+        let origin = origins.iter().any(Option::is_some).then_some(Origin::Items(origins));
+        let ty = SlotType::Tuple(items.into_iter().map(|item| item.ty).collect());
+        Val { ty, words, origin }
     }
 
     /// The only machine value.
@@ -73,7 +92,7 @@ impl Val {
             .map(|ty| {
                 let n = ty.machine_types().len();
                 at += n;
-                Val { ty: ty.clone(), words: words[at - n..at].to_vec() }
+                Val::of(ty.clone(), words[at - n..at].to_vec())
             })
             .collect()
     }
@@ -82,7 +101,11 @@ impl Val {
     pub fn items(&self) -> Vec<Val> {
         match &self.ty {
             SlotType::Tuple(types) | SlotType::Zip(types, _) | SlotType::TupleIter(types, _) => {
-                Val::split(types, &self.words)
+                let mut items = Val::split(types, &self.words);
+                if let Some(Origin::Items(origins)) = &self.origin {
+                    items.iter_mut().zip(origins).for_each(|(item, origin)| item.origin.clone_from(origin));
+                }
+                items
             }
             SlotType::Slice(types) => Val::split(&types[..], &self.words),
             _ => Vec::new(),
@@ -94,7 +117,7 @@ impl Val {
         match &self.ty {
             SlotType::SeqIter(inner) | SlotType::Enumerate(inner) | SlotType::Method(inner, _) => {
                 let n = inner.machine_types().len();
-                Some((Val { ty: (**inner).clone(), words: self.words[..n].to_vec() }, &self.words[n..]))
+                Some((Val::of((**inner).clone(), self.words[..n].to_vec()), &self.words[n..]))
             }
             _ => None,
         }
@@ -140,7 +163,7 @@ impl ArrayParts {
         words.extend(&self.extents);
         words.extend(&self.strides);
         words.extend(self.object);
-        Val { ty: SlotType::Array(self.ty, self.owner), words }
+        Val::of(SlotType::Array(self.ty, self.owner), words)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the lowering may ask about the world outside the function: globals, known callables, other units.
 
-use flashpoint_ir::generic::{BinOp, Const, GenericFunction, Pc};
+use flashpoint_ir::generic::{Const, GenericFunction, Pc};
 use flashpoint_ir::typed::{LibFunc, UnitRef};
 use std::sync::Arc;
 
@@ -144,9 +144,9 @@ pub struct Feedback {
     pub called: bool,
     /// The guards of this operation failed too often: the operation is left to tier 0.
     pub give_up: bool,
-    /// Of a function's first operation: NumPy's float arithmetic in its loops has overflowed or was invalid, so every such
-    /// operation is guarded.
-    pub check_floats: bool,
+    /// Of a function's first operation: NumPy's float arithmetic in it has given an infinity or NaN. Before that, every such
+    /// result is a reason to leave; from then on only what NumPy warns of.
+    pub non_finite: bool,
 }
 
 /// A call that is made in registers.
@@ -158,8 +158,8 @@ pub struct Callee {
     pub result: SlotType,
     /// Whether it is the function being lowered, entered with the same types.
     pub is_own: bool,
-    /// Its [`super::Lowered::float_ops`].
-    pub float_ops: Vec<BinOp>,
+    /// Its [`super::Lowered::has_numpy_floats`].
+    pub has_numpy_floats: bool,
 }
 
 /// Whether a call can be made in registers.

@@ -1,14 +1,9 @@
-//! NumPy's error state (`np.errstate`), and warnings at a line of a compiled function.
+//! NumPy's error state (`np.errstate`), and whether warnings are exceptions.
 
-use flashpoint_engine::python::FloatErrors;
-use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
-
-use crate::host::data::FunctionData;
 
 /// The context variable that holds NumPy's error state, and its content where nobody has changed it.
 struct State {
@@ -16,8 +11,8 @@ struct State {
     default: Py<PyAny>,
 }
 
-/// What NumPy is to do with float conditions now.
-pub fn now(py: Python<'_>) -> FloatErrors {
+/// Whether NumPy is told to ignore underflow now.
+pub fn ignores_underflow(py: Python<'_>) -> bool {
     static STATE: PyOnceLock<Option<State>> = PyOnceLock::new();
     if let Some(state) = STATE.get_or_init(py, || find_state(py).ok()) {
         let mut content = std::ptr::null_mut();
@@ -27,12 +22,12 @@ pub fn now(py: Python<'_>) -> FloatErrors {
             Bound::from_owned_ptr_or_opt(py, content)
         };
         if content.is_some_and(|content| content.is(&state.default)) {
-            return FloatErrors::Warn;
+            return true;
         }
     }
     ask(py).unwrap_or_else(|error| {
         error.write_unraisable(py, None);
-        FloatErrors::Other
+        false
     })
 }
 
@@ -43,7 +38,7 @@ fn find_state(py: Python<'_>) -> PyResult<State> {
     let default = context.call_method1("run", (variable.getattr("get")?,))?;
     let is_usual = {
         let errors = context.call_method1("run", (py.import("numpy")?.getattr("geterr")?,))?;
-        classify(&errors)? == FloatErrors::Warn
+        ignores(&errors)?
     };
     if !is_usual {
         return Err(pyo3::exceptions::PyLookupError::new_err("NumPy's default error state is unusual"));
@@ -51,35 +46,32 @@ fn find_state(py: Python<'_>) -> PyResult<State> {
     Ok(State { variable: variable.unbind(), default: default.unbind() })
 }
 
-fn ask(py: Python<'_>) -> PyResult<FloatErrors> {
-    classify(&py.import("numpy")?.call_method0("geterr")?)
+fn ask(py: Python<'_>) -> PyResult<bool> {
+    ignores(&py.import("numpy")?.call_method0("geterr")?)
 }
 
-/// The meaning of what `numpy.geterr()` gives.
-fn classify(errors: &Bound<'_, PyAny>) -> PyResult<FloatErrors> {
-    let kind = |name: &str| errors.get_item(name)?.extract::<String>();
-    let (over, invalid, under) = (kind("over")?, kind("invalid")?, kind("under")?);
-    Ok(match (over.as_str(), invalid.as_str(), under.as_str()) {
-        ("warn", "warn", "ignore") => FloatErrors::Warn,
-        ("ignore", "ignore", "ignore") => FloatErrors::Ignore,
-        _ => FloatErrors::Other,
-    })
+/// Whether what `numpy.geterr()` gives ignores underflow.
+fn ignores(errors: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(errors.get_item("under")?.extract::<String>()? == "ignore")
 }
 
-/// Gives a `RuntimeWarning` at a line of a function, as `warnings.warn` called there would.
-pub fn warn_at(py: Python<'_>, function: &FunctionData, line: u32, message: &str) -> PyResult<()> {
-    let globals = function.globals(py);
-    let globals = globals.cast::<PyDict>()?;
-    let registry = match globals.get_item(intern!(py, "__warningregistry__"))? {
-        Some(registry) => registry,
-        None => {
-            let registry = PyDict::new(py).into_any();
-            globals.set_item(intern!(py, "__warningregistry__"), &registry)?;
-            registry
-        }
+/// Whether a filter of the `warnings` module turns warnings into exceptions.
+pub fn warnings_raise(py: Python<'_>) -> PyResult<bool> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("warnings").map(Bound::unbind))?.bind(py);
+    let is_error = |action: Bound<'_, PyAny>| action.extract::<&str>().map(|action| action == "error");
+    if is_error(module.getattr(intern!(py, "defaultaction"))?)? {
+        return Ok(true);
+    }
+    // Since 3.14, filters may be those of a context.
+    let filters = match module.getattr_opt(intern!(py, "_get_filters"))? {
+        Some(get) => get.call0()?,
+        None => module.getattr(intern!(py, "filters"))?,
     };
-    let module = globals.get_item(intern!(py, "__name__"))?;
-    let args = (message, py.get_type::<PyRuntimeWarning>(), &function.generic.filename, line, module, registry);
-    py.import(intern!(py, "warnings"))?.call_method1(intern!(py, "warn_explicit"), args)?;
-    Ok(())
+    for filter in filters.try_iter()? {
+        if is_error(filter?.get_item(0)?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

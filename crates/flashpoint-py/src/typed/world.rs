@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use flashpoint_engine::links::{Caller, Links};
+use flashpoint_engine::run::Engine;
 use flashpoint_engine::tier0::profile::Kinds;
-use flashpoint_engine::unit::{CodeCell, Tables, Version};
+use flashpoint_engine::unit::{CodeCell, Tables};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::world::{CallTarget, Callee, Feedback, Known, KnownKind, World};
+use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, World};
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
-use flashpoint_ir::typed::UnitRef;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyTuple};
@@ -23,6 +24,7 @@ use crate::host::data::FunctionData;
 
 pub struct CPythonWorld<'a> {
     host: &'a mut EngineHost,
+    engine: &'a Engine<EngineHost>,
     unit: &'a Arc<EngineUnit>,
     request: &'a Request,
     cell: &'a Arc<CodeCell>,
@@ -31,20 +33,21 @@ pub struct CPythonWorld<'a> {
     function_numbers: HashMap<usize, u32>,
     objects: Vec<Slot>,
     object_numbers: HashMap<usize, u32>,
-    callees: Vec<Arc<CodeCell>>,
-    linked: Vec<Arc<Version<EngineHost>>>,
+    links: Links<EngineHost>,
     assumptions: Assumptions,
 }
 
 impl<'a> CPythonWorld<'a> {
     pub fn new(
         host: &'a mut EngineHost,
+        engine: &'a Engine<EngineHost>,
         unit: &'a Arc<EngineUnit>,
         request: &'a Request,
         cell: &'a Arc<CodeCell>,
     ) -> CPythonWorld<'a> {
         CPythonWorld {
             host,
+            engine,
             unit,
             request,
             cell,
@@ -52,8 +55,7 @@ impl<'a> CPythonWorld<'a> {
             function_numbers: HashMap::new(),
             objects: Vec::new(),
             object_numbers: HashMap::new(),
-            callees: Vec::new(),
-            linked: Vec::new(),
+            links: Links::default(),
             assumptions: Assumptions::default(),
         }
     }
@@ -62,8 +64,8 @@ impl<'a> CPythonWorld<'a> {
         Tables {
             functions: self.functions,
             objects: self.objects,
-            callees: self.callees,
-            linked: self.linked,
+            callees: self.links.callees,
+            linked: self.links.linked,
             assumptions: self.assumptions,
         }
     }
@@ -219,42 +221,10 @@ impl World for CPythonWorld<'_> {
     ) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
-        // Exits of a function called in registers find no slots of a caller: what they need travels in registers.
-        if args.iter().any(|ty| {
-            matches!(ty, SlotType::Tuple(_) | SlotType::Array(..) | SlotType::Opaque(_) | SlotType::Untyped(_))
-        }) {
-            return CallTarget::Unknown;
-        }
-        let entry_types = || self.request.slots.iter().map(|(_, ty)| ty);
-        if Arc::ptr_eq(&target, self.unit) && self.request.entry == Pc(0) && entry_types().eq(args.iter()) {
-            let nothing_seen = self.unit_of(function).code.profile().kinds(pc) == Kinds::NOTHING;
-            let result = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
-            let Some(result) = result else { return CallTarget::Unknown };
-            let unit = self.link(&self.cell.clone());
-            return CallTarget::Unit(Callee { unit, result, is_own: true, float_ops: Vec::new() });
-        }
-        let found = target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args.iter()));
-        let Some(version) = found.filter(|version| version.cell.best().is_some()) else { return CallTarget::Unknown };
-        if !version.holds(self.host) {
-            return CallTarget::Unknown;
-        }
-        match version.lowered.result.clone() {
-            Some(result)
-                if version
-                    .lowered
-                    .params
-                    .iter()
-                    .all(|p| matches!(p.source, flashpoint_frontend::lower::EntrySource::Slot(_))) =>
-            {
-                let unit = self.link(&version.cell);
-                let float_ops = version.lowered.float_ops.iter().map(|float| float.op).collect();
-                if !self.linked.iter().any(|known| Arc::ptr_eq(known, &version)) {
-                    self.linked.push(version);
-                }
-                CallTarget::Unit(Callee { unit, result, is_own: false, float_ops })
-            }
-            _ => CallTarget::Unknown,
-        }
+        let nothing_seen = self.unit_of(function).code.profile().kinds(pc) == Kinds::NOTHING;
+        let seen = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
+        let caller = Caller { unit: self.unit, request: self.request, cell: self.cell };
+        self.engine.callee(self.host, &mut self.links, &caller, &target, args, seen)
     }
 
     fn feedback(&self, function: u32, pc: Pc) -> Feedback {
@@ -263,17 +233,6 @@ impl World for CPythonWorld<'_> {
 }
 
 impl CPythonWorld<'_> {
-    fn link(&mut self, cell: &Arc<CodeCell>) -> UnitRef {
-        let at = match self.callees.iter().position(|known| Arc::ptr_eq(known, cell)) {
-            Some(at) => at,
-            None => {
-                self.callees.push(cell.clone());
-                self.callees.len() - 1
-            }
-        };
-        UnitRef(at as u32)
-    }
-
     /// The one type that an operation has given in tier 0, if it travels in a register.
     fn seen_result(&self, function: u32, pc: Pc) -> Option<SlotType> {
         let unit = self.unit_of(function);
