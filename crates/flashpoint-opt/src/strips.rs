@@ -30,20 +30,21 @@ use flashpoint_ir::typed::*;
 
 mod later;
 pub mod memory;
+mod reduction;
 
 use crate::bounds::{Bounds, Strip, merge};
-use crate::counted::{Counter, Shape, counter, step_of};
+use crate::counted::{Counter, Shape, counter};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
     terminate, terminator, terminator_mut, visit_uses,
 };
 use crate::float_guards::soft_guard;
-use crate::intervals::plain;
 use crate::licm::normalize_loops;
 use crate::pipeline::PassContext;
 use crate::version::drop_guards;
 use later::Later;
 use memory::{copy_slice, ends, is_behind, is_linear, precedes, stride_of};
+use reduction::is_vectorisable;
 
 /// Iterations of a strip without a check loop: short enough for a poll every few milliseconds at worst.
 const LONG_STRIP: i128 = 1 << 14;
@@ -191,7 +192,7 @@ impl Plan {
             .or_else(|| Plan::fixed_loads(func, shape, root, counter))
     }
 
-    /// A plan that only makes loads from addresses that do not change once per strip, cut where a store would hit one.
+    /// A plan that only makes fixed loads once per strip, cut where a store would hit one.
     fn fixed_loads(func: &TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter) -> Option<Plan> {
         let info = shape.forest.get(root);
         if info.exits.len() != 1 {
@@ -219,12 +220,12 @@ impl Plan {
                 }
             }
         }
-        let useful = !fixed.is_empty() && !stores.is_empty();
         let plan = Plan { guards: vec![], loads: vec![], stores, fixed, later: None };
+        let useful = !plan.fixed.is_empty() && !plan.stores.is_empty();
         (useful && plan.strides_known(func, shape, info, counter)).then_some(plan)
     }
 
-    /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
+    /// A plan that leaves no guard in the loop.
     fn without_guards(
         func: &mut TypedFunction,
         shape: &Shape,
@@ -362,75 +363,6 @@ pub fn is_about_numbers(reason: Reason) -> bool {
 /// Whether a block runs in every iteration.
 pub fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
     info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
-}
-
-/// Whether iterations depend on each other only through counters and integer sums, products and the like; and, if they may,
-/// through floats, which no back end vectorises, but which cost nothing more without guards.
-fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, floats_may: bool) -> bool {
-    let header = info.header;
-    func.blocks[header.index()].params.iter().enumerate().all(|(k, param)| {
-        if *param == counter.param {
-            return true;
-        }
-        let ty = func.value_types[param.index()];
-        info.latches.iter().all(|latch| {
-            targets(terminator(func, *latch)).filter(|call| call.block == header).all(|call| {
-                let next = call.args[k];
-                next == *param
-                    || step_of(func, &shape.defs, *param, next).is_some()
-                    || (ty.is_int() && is_reduction(func, shape, *param, next, &mut None, 4))
-                    || (floats_may && ty.is_float())
-            })
-        })
-    })
-}
-
-/// Whether a value is made of `param` by operations of one kind, which may then be done in any order.
-fn is_reduction(
-    func: &TypedFunction,
-    shape: &Shape,
-    param: Value,
-    next: Value,
-    kind: &mut Option<BinaryOp>,
-    depth: u32,
-) -> bool {
-    if next == param {
-        return true;
-    }
-    if depth == 0 {
-        return false;
-    }
-    use BinaryOp::*;
-    let op = match shape.defs.inst(func, next) {
-        Some(InstKind::Overflow(op, ..)) => plain(*op),
-        Some(InstKind::Binary(op, ..)) => Some(*op),
-        _ => None,
-    };
-    let op = op.map(|op| if op == Isub { Iadd } else { op });
-    match shape.defs.inst(func, next) {
-        Some(&(InstKind::Overflow(_, a, b) | InstKind::Binary(_, a, b))) => {
-            let Some(op) = op.filter(|op| matches!(op, Iadd | Imul | And | Or | Xor | Smin | Smax | Umin | Umax))
-            else {
-                return false;
-            };
-            *kind.get_or_insert(op) == op
-                && (is_reduction(func, shape, param, a, kind, depth - 1)
-                    || is_reduction(func, shape, param, b, kind, depth - 1))
-        }
-        Some(&InstKind::Select(_, a, b)) => {
-            is_reduction(func, shape, param, a, kind, depth - 1) && is_reduction(func, shape, param, b, kind, depth - 1)
-        }
-        _ => match shape.defs.get(next) {
-            Def::Param(block, k) if shape.forest.with_header(block).is_none() => {
-                shape.cfg.predecessors(block).iter().all(|pred| {
-                    targets(terminator(func, *pred))
-                        .filter(|call| call.block == block)
-                        .all(|call| is_reduction(func, shape, param, call.args[k as usize], kind, depth - 1))
-                })
-            }
-            _ => false,
-        },
-    }
 }
 
 /// Builds the strip loop; the headers of the new loops.
