@@ -15,7 +15,7 @@ CODES = Table({"i8": 14, "f8": 12, "f4": 3, "i4": 4, "u1": 2.5, "i1": 2.5, "i2":
 LENGTHS = Table({0: 1, 1: 2, 2: 2, 3: 3, 5: 4, 8: 4, 9: 4, 17: 4, 33: 3, 70: 2, 1030: 0.5, 2100: 0.25})
 EDGES = ("2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1", "2**31", "2**32", "-1", "0", "127", "128", "255", "256", "32768", "65536")
 NESTS = Table(
-    {"one": 34, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 5, "escape": 5}
+    {"one": 30, "clean": 22, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 5, "escape": 5, "grow": 5}
 )
 STATEMENTS = Table(
     {
@@ -47,7 +47,7 @@ class Kernel:
         self.lines: list = []
         self.depth = 1
         self.helper = ""
-        self.long = False  # some call may have long arrays
+        self.alias_chance = 0.12
 
     # -- the program ------------------------------------------------------------------------------
     def text(self) -> str:
@@ -153,13 +153,50 @@ class Kernel:
             source = f"{n} + 1"
         self.loop(f"for i in range({source}):", {"i": "int"}, self.rng.pick((1, 1, 2, 3)), "i")
 
+    def nest_clean(self) -> None:
+        """A loop that tier 2 can make clean: strips, check loops, versions, vectors. Views of one array, sums at the limit."""
+        rng = self.rng
+        self.alias_chance = 0.35
+        code = rng.pick(("i8", "i8", "i8", "i8", "i4", "f8", "u1"))
+        for name in self.arrays:
+            self.arrays[name] = (1, code)
+        names = list(self.arrays)
+        a, b, c = names[0], rng.pick(names), names[-1]
+        r = "r0"
+        if rng.chance(0.6) and code != "f8":
+            self.emit(f"{r} = {rng.pick((2**63 - 40, 2**63 - 2000, 2**62, -(2**63) + 50, 0, 0, 7))}")
+            self.scalars[r] = "int"
+        s = next((n for n, k in self.scalars.items() if k == "int" and n in self.fixed), "3")
+        v, w = ("float({})", "float({})") if code == "f8" else ("int({})", "int({})")
+        x, y = v.format(f"{a}[i]"), w.format(f"{b}[i]")
+        near = rng.pick(("i", "i", "i - 1", "i + 1", "-1 - i", "i - 2"))
+        body = rng.pick(
+            (f"{r} += {x}", f"{r} += {x}", f"{r} -= {x}", f"{r} += {x} * {y}", f"{r} += {x} - {y}", f"{r} += {x} + {rng.pick((1, 3, s))}",
+             f"{r} += i * {rng.pick(('i', '3', s))}", f"{r} += {x} * {rng.pick((2, 3, -1, s))}", f"{c}[i] = {a}[i] + {b}[i]", f"{c}[i] = {a}[i] * {rng.pick((2, 3))}",
+             f"{c}[{near}] = {a}[i] - {b}[i]", f"{c}[i] = {a}[{near}] + 1", f"{c}[i] = {x} + {y}", f"{c}[i] = {x} * {rng.pick((2, s))} + i",
+             f"{a}[i] += {b}[{near}]", f"{a}[i] = {a}[{near}] + {b}[i]", f"{a}[i] = {a}[i] - {a}[{rng.pick((0, 2, 5, 9))}]", f"{a}[{rng.pick((0, 3, 7))}] += {b}[i]",
+             f"{r} = {rng.pick(('max', 'min'))}({r}, {x})", f"{r} {rng.pick('^|&')}= {x}" if code != "f8" else f"{r} += {x}",
+             f"{r} += 1 if {x} {rng.pick(('>', '<=', '=='))} {s} else 2", f"{c}[i] = {a}[i] if {a}[i] > {b}[i] else {b}[i]", f"{c}[i] = i")
+        )  # fmt: skip
+        n = self.extent(rng.pick((a, a, c)))
+        source = rng.pick((n, n, n, n, n, f"1, {n}", f"{n} - 1", f"{n} - 1, -1, -1", f"0, {n}, 2", f"2, {n} - 2", f"0, {n}, 3"))
+        self.emit(f"for i in range({source}):")
+        if rng.chance(0.2):
+            self.emit(f"    if {x} {rng.pick(('>', '<', '!='))} {rng.pick(('3', s, y))}:")
+            self.emit(f"        {body}")
+            if rng.chance(0.5):
+                self.emit(f"    else:\n{'    ' * self.depth}        {r} += {x} * 3 + 1")
+        else:
+            self.emit(f"    {body}")
+
     def nest_range(self) -> None:
         """Not over an array's extent: bounds from parameters, also large ones."""
         rng = self.rng
         ints = [n for n, k in self.scalars.items() if k == "int" and n in self.fixed]
         s = rng.pick(ints) if ints else "9"
         source = rng.pick(
-            (f"{s} & 63", f"{s}, {s} + 20", f"{s}, {s} - 20, -1", f"{s} - 5, {s} + 30, 3", f"{s} + 9, {s} - 30, -4", f"-3, {s} % 50",
+            (f"{s} & 63", f"{s}, {s} + 20", f"{s}, {s} - 20, -1", f"{s} - 5, {s} + 30, 3", f"{s} - 40, {s}, 3", f"{s} + 40, {s}, -7",
+             f"{s} + 9, {s} - 30, -4", f"-3, {s} % 50",
              "2, 40, 3", f"0, 40, {s}", f"30, -2, {s}", "30, -1, -1")
         )  # fmt: skip
         self.loop(f"for i in range({source}):", {"i": "int"}, rng.pick((1, 1, 2, 3)))
@@ -244,6 +281,21 @@ class Kernel:
         op = self.rng.pick(("+", "-"))
         self.emit(f"for i in range({self.rng.pick(('', '1, '))}len({a})):")
         self.emit(f"    {a}[i] = {a}[i] {op} {a}[{at}]" if self.rng.chance(0.6) else f"    {a}[{at}] {op}= {a}[i]")
+
+    def nest_grow(self) -> None:
+        """An int that outgrows 64 bits, then 128."""
+        rng = self.rng
+        step = rng.pick(("r9 *= i + 2", "r9 *= 7", "r9 *= -5", "r9 = r9 * r9 + 1 if r9 < 2**130 else 3", "r8, r9 = r9, r8 + r9", "r9 = r9 * 6364136223846793005 + i",
+                         "r9 += r9", "r9 -= r8 * 3; r8 = r8 * 4 + 1", "r9 = (r9 << 3) - i", "r9 = r9 * r8; r8 = -r8 - 2", "r9 = abs(r9) * -3"))  # fmt: skip
+        if "r9" not in self.scalars:
+            self.emit(f"r8, r9 = {rng.pick((1, 0, 3))}, {rng.pick((1, 1, 3, 's' if self.scalars.get('s') == 'int' else 2))}")
+        self.emit(f"for i in range({rng.pick((30, 60, 100))}):")
+        if rng.chance(0.3):
+            self.emit(f"    if r9 {rng.pick(('> 2**64', '< -2**63', '% 3 == 1', '& 5 == 5'))}:\n{'    ' * self.depth}        r8 += 1")
+        if rng.chance(0.15):
+            self.emit(f"    if {rng.pick(('i == 20', 'r9 > 2**100', 'r9 < -2**70'))}:\n{'    ' * self.depth}        break")
+        self.emit(f"    {step}")
+        self.scalars["r8"] = self.scalars["r9"] = "int"
 
     def nest_escape(self) -> None:
         """Iterates z = z * z + c, as the Mandelbrot set does."""
@@ -337,7 +389,12 @@ class Kernel:
 
     def do_branch(self) -> None:
         rng = self.rng
-        self.emit(f"if {self.condition()}:")
+        if rng.chance(0.15):
+            # What the first comparison decides bears on the second.
+            x, y = self.int(0), self.int(0)
+            self.emit(f"if {x} {rng.pick(('<=', '<', '>=', '>', '!='))} {y} and {x} {rng.pick(('==', '<', '>', '>=', '<='))} {y}:")
+        else:
+            self.emit(f"if {self.condition()}:")
         before = dict(self.scalars)
         self.depth += 1
         self.statement()
@@ -564,7 +621,7 @@ class Kernel:
                     if i and rng.chance(0.1):
                         kind = rng.pick(("int", "float", "bool", "numpy"))
                     values.append(scalar(rng, kind))
-            if len(self.arrays) > 1 and rng.chance(0.12) and "b" in self.parameters:
+            if len(self.arrays) > 1 and rng.chance(self.alias_chance) and "b" in self.parameters:
                 self.cover["kernel.aliased"] += 1
                 values[0] = f"(_a := {values[0]})"
                 values[1] = rng.pick(("_a", "_a[1:]", "_a[::-1]", "_a[:-1]"))

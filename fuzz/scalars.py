@@ -17,7 +17,8 @@ PYTHON = (
     "x // y", "x % y", "x / y", "x < u", "u >= x", "x == v", "u != x", "abs(x)", "-x", "x << (y & 70)", "x >> y", "x ** 3", "x ** y if 0 <= y < 9 else y",
     "int(u) - x", "int(v)", "x * u", "round(u)", "round(v)", "min(x, u)", "max(v, x)", "max(u, v)", "min(u, v)", "u // v", "u % v",
     "u ** v", "v ** u", "u ** 0.5", "v ** -1.5", "abs(u) ** v", "divmod(x, y)", "x - (-9223372036854775808)", "x // -1", "x % 8", "x // 16", "u % -2.0", "u // -0.5", "x - 9223372036854775807",
-    "x * -1", "x + y + x", "x * y", "x - y", "y - x", "x & y", "x | -y", "x ^ ~y", "x if x > y else y", "(x, u) == (y, v)", "x < y <= 7", "not x",
+    "x * -1", "x + y + x", "x * y", "x - y", "y - x", "x & y", "x | -y", "x ^ ~y", "x if x > y else y", "(x, u) == (y, v)", "x < y <= 7", "not x", "1 if x <= y and x == y else 2", "3 if x >= y and not x > y else 4",
+    "x if x <= 7 and x >= 7 else y", "5 if x < y or x == y else 6",
     "u < v", "u >= v", "u == v", "float(x)", "math.floor(u)", "math.sqrt(u)", "int(x / 3)", "u + x", "x // 3 + x % 3", "(-x) % 7", "x * x - y",
     "x * y * x", "(x - y) * (y - x)", "(y - x) - (x - y)", "bool(x) + y", "True if x == u else y", "u * v - u", "math.copysign(u, v)", "max(x, y, 3)", "min(u, v, 0.0)",
 )  # fmt: skip

@@ -5,8 +5,6 @@
 //! a panic inside one ends the process, since compiled frames cannot be unwound.
 #![allow(unsafe_code, reason = "compiled code passes raw pointers")]
 
-use std::time::Instant;
-
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::planted::{Defect, planted};
@@ -27,7 +25,7 @@ const MAX_POLLS_SKIPPED: u128 = 20;
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     let mut table = Box::new([missing as *const () as usize; HELPER_TABLE_WORDS]);
     let helpers: [(Helper, usize); 11] = [
-        (Helper::GenericStep, missing as *const () as usize),
+        (Helper::GenericStep, generic_step::<H> as *const () as usize),
         (Helper::Release, release::<H> as *const () as usize),
         (Helper::Retain, retain::<H> as *const () as usize),
         (Helper::NewArray, new_array::<H> as *const () as usize),
@@ -139,6 +137,14 @@ unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i
     engine.finish_call(host, activation, ctx, status as u64)
 }
 
+unsafe extern "C" fn generic_step<H: Python>(ctx: *mut Context, number: u64) -> i64 {
+    // SAFETY: the activation is that of the entry under way.
+    let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: the engine outlives every entry.
+    let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
+    engine.run_step(host, activation, ctx, number)
+}
+
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
     // SAFETY: the activation is that of the entry under way.
     let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
@@ -162,10 +168,11 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
         activation.polls_to_skip -= 1;
         return 0;
     }
-    let asked = Instant::now();
+    let asked = engine.policy.clock.now();
     host.attach();
     // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
-    activation.polls_to_skip = (10 * asked.elapsed().as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
+    activation.polls_to_skip =
+        (10 * (engine.policy.clock.now() - asked).as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
     if host.poll().is_err() {
         activation.raised = true;
         return 2;

@@ -19,12 +19,16 @@ mod helpers;
 pub mod links;
 pub mod ready;
 pub mod run;
+mod steps;
 
 pub mod compile;
 pub mod events;
 pub mod policy;
 mod queue;
 pub mod threads;
+
+#[cfg(test)]
+mod transitions;
 
 pub use context::{announce_better_code, request_poll};
 pub use helpers::unary_lib_func;

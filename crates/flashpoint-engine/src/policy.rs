@@ -2,7 +2,9 @@
 //!
 //! Everything is a plain value, read at each decision, so that a test scripts every transition.
 
-use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Process-wide switches. Defaults may be changed by the environment and by `flashpoint.config`.
 #[derive(Debug)]
@@ -13,8 +15,42 @@ pub struct Policy {
     calls_before_tier1: AtomicU32,
     trips_before_tier1: AtomicU32,
     background: AtomicU8,
+    ticking: AtomicU8,
+    /// Where the time comes from.
+    pub clock: Clock,
     /// Counts changes of the tier forced and of the stress switches.
     generation: AtomicU32,
+}
+
+/// The time since some moment, or what a test says it is.
+#[derive(Debug)]
+pub struct Clock {
+    /// Nanoseconds; [`Clock::RUNNING`] for the real time.
+    stopped_at: AtomicU64,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock { stopped_at: AtomicU64::new(Clock::RUNNING) }
+    }
+}
+
+impl Clock {
+    const RUNNING: u64 = u64::MAX;
+
+    /// What the clock says.
+    pub fn now(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        match self.stopped_at.load(Ordering::Relaxed) {
+            Clock::RUNNING => START.get_or_init(Instant::now).elapsed(),
+            nanos => Duration::from_nanos(nanos),
+        }
+    }
+
+    /// Stops the clock at a time.
+    pub fn stop_at(&self, time: Duration) {
+        self.stopped_at.store(time.as_nanos() as u64, Ordering::Relaxed);
+    }
 }
 
 impl Default for Policy {
@@ -26,6 +62,8 @@ impl Default for Policy {
             calls_before_tier1: AtomicU32::new(60),
             trips_before_tier1: AtomicU32::new(400),
             background: AtomicU8::new(1),
+            ticking: AtomicU8::new(1),
+            clock: Clock::default(),
             generation: AtomicU32::new(0),
         }
     }
@@ -99,6 +137,16 @@ impl Policy {
     pub fn set_thresholds(&self, calls: u32, trips: u32) {
         self.calls_before_tier1.store(calls, Ordering::Relaxed);
         self.trips_before_tier1.store(trips.max(1), Ordering::Relaxed);
+    }
+
+    /// Whether running loops are asked to poll every few milliseconds. If not, they poll when a test asks them to.
+    pub fn ticks(&self) -> bool {
+        self.ticking.load(Ordering::Relaxed) != 0
+    }
+
+    /// Switches the ticker on or off, for entries from now on.
+    pub fn set_ticking(&self, on: bool) {
+        self.ticking.store(u8::from(on), Ordering::Relaxed);
     }
 
     /// Whether tier 2 compiles on a thread of its own. If not, queued compiles wait until a test steps them.

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{EntrySource, Request};
@@ -161,6 +161,26 @@ impl<H: Python> Engine<H> {
         Ok(Some(version))
     }
 
+    /// Makes code for calls whose arguments have these types before there is one; further calls with other types get code
+    /// of their own at once.
+    pub fn compile_for(&self, host: &mut H, unit: &Arc<Unit<H>>, types: Vec<(SlotIdx, SlotType)>) {
+        unit.has_hot_loop.store(true, Ordering::Relaxed);
+        let forced = self.forced_tier(unit);
+        if forced == Some(0) {
+            return;
+        }
+        let version = match unit.find(Pc(0), |slots| *slots == types) {
+            Some(version) => version,
+            None => match self.make_version(host, unit, Pc(0), types) {
+                Some(version) => version,
+                None => return,
+            },
+        };
+        if !version.is_refused(unit) && version.cell.requested.load(Ordering::Relaxed) == 0 {
+            self.request_code(unit, &version, forced);
+        }
+    }
+
     /// Counts a call of a version that has no code, and asks for some when it pays.
     fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         if version.cell.requested.load(Ordering::Relaxed) == 0
@@ -183,6 +203,7 @@ impl<H: Python> Engine<H> {
         let number = self.compiler.next_number();
         let request = Request {
             name: format!("{}.{number}", unit.qualname()),
+            version: number,
             function: unit.code.generic().clone(),
             entry,
             slots: slots.clone(),
@@ -193,6 +214,7 @@ impl<H: Python> Engine<H> {
         let _being_made = BeingMade::begin(unit);
         let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
         let version = Arc::new(Version {
+            number,
             unit: Arc::downgrade(unit),
             entry,
             slots,
@@ -203,6 +225,9 @@ impl<H: Python> Engine<H> {
             misses: AtomicU32::new(0),
             exits: AtomicU32::new(0),
         });
+        if !version.lowered.steps.is_empty() {
+            self.versions.lock().expect("no panic while locked").insert(number, &version);
+        }
         unit.add(version.clone());
         unit.drop_stale(host);
         Some(version)
@@ -265,7 +290,7 @@ impl<H: Python> Engine<H> {
             }
         }
         version.cell.warm();
-        crate::threads::ensure_ticker();
+        crate::threads::ensure_ticker(&self.policy);
         if unit.stats.best_tier.load(Ordering::Relaxed) < u32::from(compiled.tier) {
             unit.stats.best_tier.store(u32::from(compiled.tier), Ordering::Relaxed);
         }
@@ -274,6 +299,7 @@ impl<H: Python> Engine<H> {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
+            entry: slots,
             polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
@@ -284,7 +310,7 @@ impl<H: Python> Engine<H> {
             context::request_poll();
         }
         // Only loops are entered so often, and for so short, that it matters how long they ran.
-        let started = frame.map(|_| Instant::now());
+        let started = frame.map(|_| self.policy.clock.now());
         let state = EntryState {
             frame: frame.unwrap_or(std::ptr::null_mut()),
             helpers: self.helpers.as_ptr(),
@@ -298,7 +324,7 @@ impl<H: Python> Engine<H> {
         } else if left.status < STATUS_EXIT {
             Err(Raised)
         } else {
-            let long = started.is_some_and(|started| started.elapsed() > WORTHWHILE);
+            let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
         for object in activation.made {
@@ -466,10 +492,15 @@ impl<H: Python> Engine<H> {
             return None;
         }
         let number = context::exit_version(ctx);
-        let version = self.versions.lock().expect("no panic while locked").get(number)?;
+        let version = self.version_by_number(number)?;
         let compiled = version.cell.by_number(number)?;
         let left = context::left_of(ctx, &compiled, status, self.policy.deopt_every() != 0);
         Some((version, compiled, left))
+    }
+
+    /// The version that a number was given to.
+    pub(crate) fn version_by_number(&self, number: u64) -> Option<Arc<Version<H>>> {
+        self.versions.lock().expect("no panic while locked").get(number)
     }
 
     // ---- tier 0

@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::policy::Policy;
+
 /// How often threads inside compiled code are asked to poll: as often as CPython switches threads.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
@@ -32,8 +34,8 @@ static TICKING: AtomicBool = AtomicBool::new(false);
 
 /// Starts the ticker if it does not run. It ends by itself when no thread has been inside compiled code for a while.
 #[inline]
-pub(crate) fn ensure_ticker() {
-    if !TICKING.load(Ordering::Relaxed) {
+pub(crate) fn ensure_ticker(policy: &Policy) {
+    if !TICKING.load(Ordering::Relaxed) && policy.ticks() {
         start_ticker();
     }
 }

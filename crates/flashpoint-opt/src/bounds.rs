@@ -155,7 +155,7 @@ impl<'a, 'b> Bounds<'a, 'b> {
                     IntCC::Eq if x.lo == x.hi && y.lo == y.hi => (x.lo, y.lo, IntCC::Eq, None),
                     IntCC::Eq => return None,
                 };
-                if let Some(lowest) = unsigned {
+                if let Some(lowest) = unsigned.filter(|_| !planted(Defect::VersionNegativeIndex)) {
                     let zero = self.emit.iconst(ty, 0);
                     conds.push(self.emit.icmp(IntCC::Sge, lowest, zero));
                 }

@@ -116,6 +116,9 @@ impl Host for RustHost {
 
     fn poll(&mut self) -> HostResult<()> {
         self.n_polls += 1;
+        if let Some(hook) = self.on_poll.clone() {
+            hook(self);
+        }
         if std::mem::take(&mut self.interrupt) {
             return Err(self.error("KeyboardInterrupt", ""));
         }

@@ -9,7 +9,7 @@
 //! after release panics, and tests can assert that nothing leaked ([`RustHost::n_objects`]).
 //!
 //! Reading order: [`object`] (what there is), [`heap`], `function` (definitions and calls), `exceptions`, `operators`,
-//! `items` (subscripts and iteration), `builtins`, `host` (the trait).
+//! `items` (subscripts and iteration), `builtins`, `host` (the trait), `typed` (functions that the engine compiles).
 
 mod builtins;
 mod exceptions;
@@ -19,6 +19,7 @@ mod host;
 mod items;
 mod object;
 mod operators;
+mod typed;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -29,6 +30,7 @@ use flashpoint_ir::slot::Slot;
 
 use crate::host::{Host, HostResult};
 use crate::tier0::{self, LoadError};
+use crate::unit::Unit;
 
 pub use exceptions::ErrorInfo;
 pub use function::{Definition, RustFunction};
@@ -56,7 +58,14 @@ pub struct RustHost {
     pub n_polls: u64,
     /// Raised at the next poll, as a signal handler would.
     pub interrupt: bool,
+    /// Called at each poll, as a signal handler would be.
+    pub on_poll: Option<Rc<PollHook>>,
+    /// Functions that an engine runs, by their objects, which are owned.
+    units: Vec<(Slot, Arc<Unit<RustHost>>)>,
 }
+
+/// See [`RustHost::on_poll`].
+pub type PollHook = dyn Fn(&mut RustHost);
 
 impl Default for RustHost {
     fn default() -> RustHost {
@@ -77,6 +86,8 @@ impl RustHost {
             depth: 0,
             n_polls: 0,
             interrupt: false,
+            on_poll: None,
+            units: Vec::new(),
         };
         exceptions::register(&mut host);
         builtins::register(&mut host);

@@ -59,4 +59,4 @@ pub fn call<H: Host>(code: &Code, function: &H::Function, host: &mut H, args: &[
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -550,14 +550,14 @@ impl Lowering<'_> {
     }
 
     /// The exit of a call whose callee raised: the exception is raised again at the call.
-    fn raise_exit(&mut self) -> flashpoint_ir::typed::SnapshotId {
+    pub(super) fn raise_exit(&mut self) -> flashpoint_ir::typed::SnapshotId {
         let exit = self.snapshot_at(self.pc, Reason::Raise);
         self.b.func.snapshots[exit.index()].exit = flashpoint_ir::snapshot::ExitKind::Raise;
         exit
     }
 
     /// The exit behind a call whose result is not of the promised type: it is in the context's tagged slot.
-    fn result_exit(&mut self, dst: SlotIdx) -> flashpoint_ir::typed::SnapshotId {
+    pub(super) fn result_exit(&mut self, dst: SlotIdx) -> flashpoint_ir::typed::SnapshotId {
         let before = self.state.clone();
         let next = Pc(self.pc.0 + 1);
         self.state.set(dst, Val::UNBOUND);

@@ -38,6 +38,15 @@ impl Lowering<'_> {
             GenericOp::Drop { slot } => self.state.set(*slot, Val::UNBOUND),
 
             GenericOp::LoadGlobal { dst, name: idx } => {
+                // Code that relies on the value of a global is made anew when that is bound to another: not in every
+                // iteration of a loop that does so.
+                if generic
+                    .ops
+                    .iter()
+                    .any(|op| matches!(op, GenericOp::StoreGlobal { name: to, .. } if name(to) == name(idx)))
+                {
+                    return untyped(format!("the global `{}`, which the function assigns,", name(idx)));
+                }
                 let known = self.world.global(self.function(), name(idx));
                 let val = self.known_val(known, name(idx))?;
                 self.state.set(*dst, val);

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use flashpoint_engine::links::{Caller, Links};
 use flashpoint_engine::run::Engine;
-use flashpoint_engine::tier0::profile::Kinds;
 use flashpoint_engine::unit::{CodeCell, Tables};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, World};
+use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, Seen, World};
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -211,6 +210,10 @@ impl World for CPythonWorld<'_> {
         }
     }
 
+    fn seen(&self, function: u32, pc: Pc) -> Seen {
+        self.unit_of(function).seen(pc)
+    }
+
     fn callee(
         &mut self,
         object: u32,
@@ -221,8 +224,7 @@ impl World for CPythonWorld<'_> {
     ) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
-        let nothing_seen = self.unit_of(function).code.profile().kinds(pc) == Kinds::NOTHING;
-        let seen = if nothing_seen { promised.cloned() } else { self.seen_result(function, pc) };
+        let seen = self.unit_of(function).seen_result(pc, promised);
         let caller = Caller { unit: self.unit, request: self.request, cell: self.cell };
         self.engine.callee(self.host, &mut self.links, &caller, &target, args, seen)
     }
@@ -233,20 +235,6 @@ impl World for CPythonWorld<'_> {
 }
 
 impl CPythonWorld<'_> {
-    /// The one type that an operation has given in tier 0, if it travels in a register.
-    fn seen_result(&self, function: u32, pc: Pc) -> Option<SlotType> {
-        let unit = self.unit_of(function);
-        let profile = unit.code.profile();
-        Some(match profile.kinds(pc) {
-            Kinds::INT => SlotType::Int,
-            Kinds::FLOAT => SlotType::Float,
-            Kinds::BOOL => SlotType::Bool,
-            Kinds::NONE => SlotType::None,
-            Kinds::NUMPY => SlotType::Numpy(profile.dtype(pc)?),
-            _ => return None,
-        })
-    }
-
     /// Default values by parameter slot.
     fn defaults(&mut self, py_func: &Bound<'_, PyAny>, generic: &GenericFunction) -> Vec<Option<Known>> {
         let n_positional = generic.params.n_positional as usize;

@@ -1,0 +1,355 @@
+//! Scripted transitions: each test says when a compile is done, when a loop polls and what the clock says.
+//!
+//! Tier 2 is a second Cranelift here, so that the tests need no library. One test runs at a time, because a compile that
+//! is done is announced to all threads of the process.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use flashpoint_codegen::{Backend, CodegenError, CompileOptions, Cranelift, Object};
+use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction};
+use flashpoint_ir::reason::Reason;
+use flashpoint_ir::slot::Slot;
+use flashpoint_ir::typed::TypedFunction;
+
+use crate::host::Host;
+use crate::run::Engine;
+use crate::rust_host::RustHost;
+use crate::tier0::tests::Builder;
+use crate::unit::{Unit, UnitOptions};
+
+type TestUnit = Arc<Unit<RustHost>>;
+
+struct Script {
+    engine: Rc<Engine<RustHost>>,
+    host: RustHost,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Script {
+    fn new() -> Script {
+        Script::with_tier2(Box::new(Cranelift::new().expect("this machine has a back end")))
+    }
+
+    /// Functions are compiled at their third call, loops after ten back edges, tier 2 when [`Script::step`] says so.
+    fn with_tier2(tier2: Box<dyn Backend>) -> Script {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let engine = Rc::new(Engine::<RustHost>::new());
+        engine.compiler.set_tier2(tier2);
+        engine.policy.set_background(false);
+        engine.policy.set_ticking(false);
+        engine.policy.set_thresholds(2, 10);
+        engine.policy.clock.stop_at(Duration::ZERO);
+        Script { engine, host: RustHost::new(), _alone: alone }
+    }
+
+    fn define(&mut self, function: GenericFunction) -> TestUnit {
+        let name = function.name.clone();
+        self.host.define(&self.engine, &name, Arc::new(function), UnitOptions::default()).expect("the function loads")
+    }
+
+    /// Calls a unit; gives the result in text.
+    fn call(&mut self, unit: &TestUnit, args: &[Slot]) -> String {
+        match self.engine.clone().call(&mut self.host, unit, args) {
+            Ok(value) => {
+                let text = self.host.repr(&value);
+                self.host.release(value);
+                text
+            }
+            Err(_) => self.host.take_error().expect("an exception is pending").class.to_string(),
+        }
+    }
+
+    /// Has loops poll at every back edge, and does something at each poll, by its number from 1 on.
+    fn at_polls(&mut self, script: impl Fn(&mut RustHost, u64) + 'static) {
+        let count = Cell::new(0);
+        self.host.on_poll = Some(Rc::new(move |host| {
+            count.set(count.get() + 1);
+            crate::request_poll();
+            script(host, count.get());
+        }));
+        // A thread's context, which holds the poll word, is made at its first entry.
+        crate::context::current();
+        crate::request_poll();
+    }
+
+    fn step(&self) -> bool {
+        self.engine.compiler.step()
+    }
+}
+
+fn stat(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+fn best_tier(unit: &TestUnit) -> Option<u8> {
+    unit.versions().iter().filter_map(|version| version.cell.best()).map(|code| code.tier).max()
+}
+
+/// `def add_one(x): return x + 1`
+fn add_one() -> GenericFunction {
+    let mut b = Builder::new("add_one", &["x"]);
+    let one = b.int(1);
+    let sum = b.binary(BinOp::Add, b.param(0), one);
+    b.ret(sum);
+    b.finish()
+}
+
+/// `s = 0`, `for i in range(n): s = s + i * step`, `return s`; a loop of which versions differ by the name.
+fn total(name: &str) -> GenericFunction {
+    let mut b = Builder::new(name, &["n", "step"]);
+    let (s, i) = (b.local("s"), b.local("i"));
+    b.constant_to(s, Const::Int(0));
+    let range = b.global("range");
+    let iterable = b.call(range, &[b.param(0)]);
+    b.for_each(i, iterable, |b| {
+        let product = b.binary(BinOp::Mul, i, b.param(1));
+        let sum = b.binary(BinOp::Add, s, product);
+        b.move_to(s, sum);
+    });
+    b.ret(s);
+    b.finish()
+}
+
+/// A function of `x` that is too long to be inlined: adds 1 a hundred times.
+fn long(name: &str) -> GenericFunction {
+    let mut b = Builder::new(name, &["x"]);
+    let x = b.param(0);
+    for _ in 0..100 {
+        let one = b.int(1);
+        let sum = b.binary(BinOp::Add, x, one);
+        b.move_to(x, sum);
+    }
+    b.ret(x);
+    b.finish()
+}
+
+/// `s = 0`, `for i in range(n): if i < rare: s = s + callee(i)`, `return s`
+fn caller(callee: &str) -> GenericFunction {
+    let mut b = Builder::new("caller", &["n", "rare"]);
+    let (s, i) = (b.local("s"), b.local("i"));
+    b.constant_to(s, Const::Int(0));
+    let range = b.global("range");
+    let iterable = b.call(range, &[b.param(0)]);
+    b.for_each(i, iterable, |b| {
+        let (then, after) = (b.label(), b.label());
+        let is_rare = b.compare(CmpOp::Lt, i, b.param(1));
+        b.branch(is_rare, then, after);
+        b.place(then);
+        let function = b.global(callee);
+        let result = b.call(function, &[i]);
+        let sum = b.binary(BinOp::Add, s, result);
+        b.move_to(s, sum);
+        b.place(after);
+    });
+    b.ret(s);
+    b.finish()
+}
+
+#[test]
+fn calls_climb_from_tier_0_to_1_to_2() {
+    let mut script = Script::new();
+    let unit = script.define(add_one());
+    let mut tiers = Vec::new();
+    for n in 0..5 {
+        assert_eq!(script.call(&unit, &[Slot::int(n)]), (n + 1).to_string());
+        tiers.push(best_tier(&unit));
+    }
+    assert_eq!(tiers, [None, None, Some(1), Some(1), Some(1)]);
+    assert_eq!(script.engine.compiler.n_waiting(), 1);
+    assert!(script.step() && !script.step());
+    assert_eq!(best_tier(&unit), Some(2));
+    assert_eq!(script.call(&unit, &[Slot::int(41)]), "42");
+    assert_eq!(unit.stats.best_tier.load(Ordering::Relaxed), 2);
+    assert_eq!((stat(&unit.stats.compiles), stat(&unit.stats.deopts)), (2, 0));
+}
+
+#[test]
+fn a_running_loop_climbs_from_tier_0_to_1_to_2() {
+    let mut script = Script::new();
+    let unit = script.define(total("total"));
+    let engine = script.engine.clone();
+    script.at_polls(move |_, n| {
+        if n == 5 {
+            assert!(engine.compiler.step(), "the loop in tier 1 has asked for tier 2");
+        }
+    });
+    assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(3)]), (3 * 4950).to_string());
+    assert_eq!(best_tier(&unit), Some(2));
+    assert_eq!(unit.stats.best_tier.load(Ordering::Relaxed), 2);
+    assert_eq!(stat(&unit.stats.osr_entries), 2, "into tier 1 and into tier 2");
+    assert_eq!(stat(&unit.stats.tier_changes_in_loop), 1);
+    assert_eq!(stat(&unit.stats.deopts), 0);
+}
+
+#[test]
+fn a_guard_that_fails_goes_on_in_tier_0_and_is_learnt_from() {
+    let mut script = Script::new();
+    let unit = script.define(add_one());
+    for n in 0..3 {
+        script.call(&unit, &[Slot::int(n)]);
+    }
+    let epoch = unit.epoch();
+    assert_eq!(script.call(&unit, &[Slot::int(i64::MAX)]), "9223372036854775808");
+    assert_eq!(stat(&unit.stats.deopts), 1);
+    assert!(unit.epoch() > epoch, "the overflow was learnt");
+    for _ in 0..4 {
+        assert_eq!(script.call(&unit, &[Slot::int(i64::MAX)]), "9223372036854775808");
+    }
+    assert_eq!(best_tier(&unit), Some(1));
+    assert_eq!(stat(&unit.stats.deopts), 1, "the next version is wider");
+}
+
+#[test]
+fn a_running_loop_leaves_at_an_overflow_and_comes_back_wider() {
+    let mut script = Script::new();
+    let unit = script.define(total("total"));
+    let step = i64::MAX / 1000;
+    let wanted: i128 = (0..100).map(|i| i128::from(step) * i).sum();
+    assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(step)]), wanted.to_string());
+    assert_eq!(stat(&unit.stats.deopts), 1);
+    assert_eq!(stat(&unit.stats.osr_entries), 2, "with 64 bits, then with 128");
+}
+
+#[test]
+fn a_handler_raises_in_a_running_loop() {
+    let mut script = Script::new();
+    let unit = script.define(total("total"));
+    script.at_polls(|host, n| host.interrupt = n == 4);
+    assert_eq!(script.call(&unit, &[Slot::int(1000), Slot::int(1)]), "KeyboardInterrupt");
+    assert_eq!(stat(&unit.stats.osr_entries), 1);
+    assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(1)]), "4950");
+}
+
+#[test]
+fn a_name_that_is_rebound_is_seen_in_a_running_loop() {
+    let mut b = Builder::new("f", &["n"]);
+    let (s, i) = (b.local("s"), b.local("i"));
+    b.constant_to(s, Const::Int(0));
+    let range = b.global("range");
+    let iterable = b.call(range, &[b.param(0)]);
+    b.for_each(i, iterable, |b| {
+        let step = b.global("step");
+        let sum = b.binary(BinOp::Add, s, step);
+        b.move_to(s, sum);
+    });
+    b.ret(s);
+    let mut script = Script::new();
+    script.host.set_global("step", Slot::int(1));
+    let unit = script.define(b.finish());
+    script.at_polls(|host, n| {
+        if n == 20 {
+            host.set_global("step", Slot::int(1000));
+        }
+    });
+    let total: i64 = script.call(&unit, &[Slot::int(100)]).parse().expect("an integer");
+    let (before, after) = (total % 1000, total / 1000);
+    assert_eq!(before + after, 100);
+    assert!((1..99).contains(&after), "{total}");
+    assert_eq!(stat(&unit.stats.osr_entries), 2, "the second version knows the new value");
+}
+
+#[test]
+fn a_call_of_a_function_without_code_is_linked_to_it_later() {
+    let mut script = Script::new();
+    let callee = script.define(long("callee"));
+    let unit = script.define(caller("callee"));
+    let sum = |n: i64| (0..n).map(|i| i + 100).sum::<i64>().to_string();
+    // The loop is hot, the call in it is not.
+    assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(1)]), sum(1));
+    assert_eq!((best_tier(&unit), best_tier(&callee)), (Some(1), None));
+    let compiles = stat(&unit.stats.compiles);
+    assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(2)]), sum(2));
+    let deopts = stat(&unit.stats.deopts);
+    for n in 1..10 {
+        assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(n)]), sum(n));
+    }
+    assert_eq!(best_tier(&callee), Some(1), "stubs count calls");
+    assert_eq!(stat(&unit.stats.deopts), deopts, "the caller stays in its code: {:?}", unit.exit_counts());
+    assert!(stat(&unit.stats.compiles) <= compiles + 2, "at most a version for calls besides that of the loop");
+}
+
+#[test]
+fn a_caller_takes_up_what_its_callee_has_learnt() {
+    let mut script = Script::new();
+    let callee = script.define(long("callee"));
+    let mut b = Builder::new("caller", &["x"]);
+    let function = b.global("callee");
+    let result = b.call(function, &[b.param(0)]);
+    let (then, after) = (b.label(), b.label());
+    let zero = b.int(0);
+    let positive = b.compare(CmpOp::Gt, result, zero);
+    b.branch(positive, then, after);
+    b.place(then);
+    let one = b.int(1);
+    b.ret(one);
+    b.place(after);
+    let unit = script.define(b.finish());
+    for n in 0..6 {
+        assert_eq!(script.call(&unit, &[Slot::int(n)]), "1");
+    }
+    assert_eq!((best_tier(&unit), best_tier(&callee)), (Some(1), Some(1)));
+    for _ in 0..8 {
+        assert_eq!(script.call(&unit, &[Slot::int(i64::MAX - 5)]), "1");
+    }
+    assert!(stat(&callee.stats.deopts) <= 2, "{:?}", callee.exit_counts());
+    assert_eq!(script.call(&unit, &[Slot::int(1)]), "1");
+}
+
+/// A back end that cannot.
+struct Failing;
+
+impl Backend for Failing {
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+
+    fn identity(&self) -> String {
+        "failing".into()
+    }
+
+    fn compile(&self, _: &TypedFunction, _: &CompileOptions) -> Result<Object, CodegenError> {
+        Err(CodegenError::Compiler("it was told to fail".into()))
+    }
+}
+
+#[test]
+fn a_compiler_that_fails_leaves_the_function_on_its_tier() {
+    let mut script = Script::with_tier2(Box::new(Failing));
+    let unit = script.define(add_one());
+    for n in 0..10 {
+        assert_eq!(script.call(&unit, &[Slot::int(n)]), (n + 1).to_string());
+    }
+    assert!(script.step());
+    for n in 0..10 {
+        assert_eq!(script.call(&unit, &[Slot::int(n)]), (n + 1).to_string());
+    }
+    assert_eq!(best_tier(&unit), Some(1));
+    assert_eq!(script.engine.compiler.n_waiting(), 0, "nobody asks again");
+    let refused = unit.versions()[0].cell.refused.lock().expect("no panic while locked").clone();
+    assert_eq!(refused.map(|(reason, _)| reason), Some(Reason::CompilerFailed));
+}
+
+#[test]
+fn requests_are_taken_hottest_first_and_dropped_when_nobody_wants_them() {
+    let mut script = Script::new();
+    let units: Vec<TestUnit> = ["a", "b", "c"].map(|name| script.define(total(name))).into();
+    for (unit, n) in units.iter().zip([30, 20, 20]) {
+        script.at_polls(|_, _| {});
+        script.call(unit, &[Slot::int(n), Slot::int(1)]);
+    }
+    assert_eq!(script.engine.compiler.n_waiting(), 3);
+    // The second one is gone before its turn.
+    units[1].release(&mut script.host);
+    let tiers = || units.iter().map(best_tier).collect::<Vec<_>>();
+    assert_eq!(tiers(), [Some(1), None, Some(1)]);
+    assert!(script.step());
+    assert_eq!(tiers(), [Some(2), None, Some(1)], "the loop that polled most");
+    assert!(script.step());
+    assert_eq!(tiers(), [Some(2), None, Some(2)]);
+    assert!(!script.step());
+}
