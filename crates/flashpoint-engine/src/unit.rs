@@ -174,6 +174,8 @@ pub struct Compiled {
     pub compile_ns: u64,
     /// What the passes said of each loop, for `explain()`.
     pub loops: Vec<flashpoint_opt::LoopReport>,
+    /// Headers of its loops that hardly ever run.
+    pub cold_loops: Vec<flashpoint_ir::typed::Block>,
     /// Whether a warning may come after stores that stand behind it.
     pub warns_late: bool,
 }

@@ -214,6 +214,8 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
+    /// How often the function was copied into itself.
+    recursive_copies: usize,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
     version: u64,
@@ -246,6 +248,7 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
+            recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
             version: request.version,
