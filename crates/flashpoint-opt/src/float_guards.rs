@@ -139,7 +139,7 @@ pub fn gather_float_guards(func: &mut TypedFunction, context: &mut PassContext) 
     let mut defs = Defs::of(func);
     for block in func.layout.clone() {
         let mut at = block;
-        while let Some(run) = Run::first(func, &defs, at) {
+        while let Some(run) = Run::first(func, &defs, at, context) {
             at = run.gather(func, &mut defs, at);
             changed = true;
         }
@@ -158,13 +158,14 @@ struct Run {
 
 impl Run {
     /// The first run of a block that is worth a test.
-    fn first(func: &TypedFunction, defs: &Defs, block: Block) -> Option<Run> {
+    fn first(func: &TypedFunction, defs: &Defs, block: Block, context: &PassContext) -> Option<Run> {
         let insts = &func.blocks[block.index()].insts;
         let mut run = Run { soft: Vec::new(), stores: Vec::new(), end: 0 };
         // What was read, and whether nothing was stored since.
         let mut read: Vec<(Value, i32, Value, bool)> = Vec::new();
         for (at, inst) in insts.iter().copied().enumerate() {
-            if let Some(soft) = soft_guard(func, defs, inst) {
+            // A converted guard's exit is not where the others are done again.
+            if let Some(soft) = soft_guard(func, defs, inst).filter(|_| !context.converted.contains(&inst)) {
                 run.soft.push(soft);
                 continue;
             }

@@ -31,6 +31,8 @@ pub struct PassContext {
     pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
     /// Licence to reassociate, from the function.
     pub fastmath: bool,
+    /// Guards that stand on one side of a branch no more, but test for it: their exits are right on that side only.
+    pub converted: std::collections::HashSet<flashpoint_ir::typed::Inst>,
     /// See [`Report::stores_before_test`].
     pub stores_before_test: bool,
     /// See [`PassOptions::short_strips`].
