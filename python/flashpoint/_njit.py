@@ -65,8 +65,10 @@ def njit(
     fallback : bool
         Whether what has no typed form yet runs as in CPython, instead of being an error.
     signature : str or sequence, optional
-        Types of the arguments, to compile for before the first call: a text such as ``"int64, float64[:]"`` or a
-        sequence of types (``int``, ``numpy.float64``, ``"float64[:]"``).
+        Types of the arguments, to compile for at decoration: a text such as ``"int64, float64[:]"`` or a sequence of
+        types (``int``, ``numpy.float64``, ``"float64[:]"``). ``int`` and ``float`` are Python's, names with a size are
+        NumPy's; arrays are C-contiguous and writable. Parameters beyond have their default values. Calls with other
+        types work as always.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def njit(
     TypeError
         If `function` is not a Python function: a class, a built-in, a callable object.
     ValueError
-        If an option has a value that is not listed above.
+        If an option has a value that is not listed above, or `signature` does not fit the parameters.
 
     Examples
     --------

@@ -161,6 +161,26 @@ impl<H: Python> Engine<H> {
         Ok(Some(version))
     }
 
+    /// Makes code for calls whose arguments have these types before there is one; further calls with other types get code
+    /// of their own at once.
+    pub fn compile_for(&self, host: &mut H, unit: &Arc<Unit<H>>, types: Vec<(SlotIdx, SlotType)>) {
+        unit.has_hot_loop.store(true, Ordering::Relaxed);
+        let forced = self.forced_tier(unit);
+        if forced == Some(0) {
+            return;
+        }
+        let version = match unit.find(Pc(0), |slots| *slots == types) {
+            Some(version) => version,
+            None => match self.make_version(host, unit, Pc(0), types) {
+                Some(version) => version,
+                None => return,
+            },
+        };
+        if !version.is_refused(unit) && version.cell.requested.load(Ordering::Relaxed) == 0 {
+            self.request_code(unit, &version, forced);
+        }
+    }
+
     /// Counts a call of a version that has no code, and asks for some when it pays.
     fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         if version.cell.requested.load(Ordering::Relaxed) == 0

@@ -56,7 +56,8 @@ pub struct Unit<H: Python> {
     epoch: AtomicU32,
     /// Calls that ran in tier 0.
     pub calls: AtomicU32,
-    /// Whether one of its loops was compiled: then a further call is worth code of its own at once.
+    /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
+    /// once.
     pub has_hot_loop: AtomicBool,
     /// What happened so far.
     pub stats: Stats,

@@ -8,6 +8,7 @@ pub mod binding;
 pub mod object;
 
 mod cache;
+mod eager;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -334,7 +335,18 @@ pub fn compile<'py>(function: &Bound<'py, PyAny>, options: Options) -> PyResult<
         dict.set_item(name, function.getattr(name)?)?;
     }
     dict.set_item(intern!(py, "__wrapped__"), function)?;
+    compile_signature(&made)?;
     Ok(made)
+}
+
+/// Compiles for the types that the option `signature` names.
+fn compile_signature(object: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (state, py_func) = object::parts(object)?;
+    let Some(signature) = &state.options.signature else { return Ok(()) };
+    match state.prepare(object.py(), py_func.as_ptr())? {
+        Compiled::Ready(unit) => eager::compile_for(object.py(), &unit, &py_func, signature),
+        _ => Ok(()),
+    }
 }
 
 fn not_a_function(thing: &Bound<'_, PyAny>) -> PyResult<PyErr> {
@@ -382,10 +394,12 @@ mod methods {
         Ok(report)
     }
 
-    /// One stage of the function as text: "python", "ir", "llvm" or "asm".
+    /// One stage of the function as text: "python", "ir", "llvm" or "asm". With a signature, as `njit` takes it, of the
+    /// versions for such arguments.
     #[pyfunction]
-    #[pyo3(signature = (function, stage = "ir"))]
-    fn inspect(function: &Bound<'_, PyAny>, stage: &str) -> PyResult<String> {
+    #[pyo3(signature = (function, stage = "ir", signature = None))]
+    fn inspect(function: &Bound<'_, PyAny>, stage: &str, signature: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+        let signature = signature.map(crate::signature::parse).transpose()?.flatten();
         let py = function.py();
         let (state, py_func) = object::parts(function)?;
         if !matches!(stage, "python" | "ir" | "llvm" | "asm") {
@@ -400,8 +414,8 @@ mod methods {
         }
         let compiled = state.compiled.borrow().clone();
         match (compiled, stage) {
-            (Compiled::Ready(unit), "ir") => Ok(unit.engine.code.generic().to_string()),
-            (Compiled::Ready(unit), _) => Ok(crate::report::stage_text(&unit.engine, stage)),
+            (Compiled::Ready(unit), "ir") if signature.is_none() => Ok(unit.engine.code.generic().to_string()),
+            (Compiled::Ready(unit), _) => Ok(crate::report::stage_text(&unit.engine, stage, signature.as_deref())),
             (Compiled::Plain(plain), _) => Ok(format!("nothing was compiled: {}\n", plain.sentence())),
             (Compiled::Untried, _) => Ok(String::new()),
         }

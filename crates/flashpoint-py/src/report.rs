@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 
+use crate::signature::ArgType;
 use crate::typed::{EngineUnit, engine};
 
 /// What became of a function, as `Function.explain()` tells it. `str(report)` is the text for people.
@@ -103,11 +104,23 @@ impl Report {
     }
 }
 
-/// The typed form, or machine code, of every version of a unit.
-pub fn stage_text(unit: &EngineUnit, stage: &str) -> String {
+/// The typed form (`"ir"`), or machine code, of a unit's versions: of all, or of those for calls with such arguments.
+pub fn stage_text(unit: &EngineUnit, stage: &str, signature: Option<&[ArgType]>) -> String {
     let mut text = String::new();
     for version in unit.versions() {
+        let wanted = signature.is_none_or(|types| {
+            version.entry.0 == 0
+                && types.len() <= version.slots.len()
+                && types.iter().zip(&version.slots).all(|(wanted, (_, ty))| wanted.is(ty))
+        });
+        if !wanted {
+            continue;
+        }
         version.cell.peek(|compiled| {
+            if stage == "ir" {
+                text.push_str(&compiled.map_or(&version.lowered.func, |compiled| &compiled.func).to_string());
+                return;
+            }
             if let Some(compiled) = compiled {
                 let wanted_tier = if stage == "llvm" { 2 } else { compiled.tier };
                 if compiled.tier == wanted_tier {

@@ -5,10 +5,14 @@
 
 use std::fmt;
 
+use flashpoint_frontend::lower::types::{ArrayType, Layout, Owner, SlotType};
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::generic::SlotIdx;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+
+use crate::typed::words::MAX_RANK;
 
 /// Type of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,35 @@ impl fmt::Display for ArgType {
             ArgType::Array(dtype, n_axes) => {
                 write!(f, "{}[{}]", dtype.name(), vec![":"; *n_axes as usize].join(", "))
             }
+        }
+    }
+}
+
+impl ArgType {
+    /// The type of an argument's slot; an array is writable and C-contiguous.
+    pub fn slot_type(self, place: SlotIdx) -> SlotType {
+        match self {
+            ArgType::Bool => SlotType::Bool,
+            ArgType::Int => SlotType::Int,
+            ArgType::Float => SlotType::Float,
+            ArgType::Complex => SlotType::Complex,
+            ArgType::Scalar(DType::F16 | DType::BF16 | DType::C64) => SlotType::Untyped(place.0),
+            ArgType::Scalar(dtype) => SlotType::Numpy(dtype),
+            ArgType::Array(_, n_axes) if n_axes > MAX_RANK as u32 => SlotType::Untyped(place.0),
+            ArgType::Array(dtype, n_axes) => {
+                let ty = ArrayType { dtype, rank: n_axes as u8, layout: Layout::C, writable: true };
+                SlotType::Array(ty, Owner::Entry(place.0))
+            }
+        }
+    }
+
+    /// Whether a slot of that type takes such an argument, of whatever layout.
+    pub fn is(self, ty: &SlotType) -> bool {
+        match (self, ty) {
+            (ArgType::Array(dtype, n_axes), SlotType::Array(ty, _)) => {
+                (dtype, n_axes) == (ty.dtype, u32::from(ty.rank))
+            }
+            _ => self.slot_type(SlotIdx(0)) == *ty,
         }
     }
 }

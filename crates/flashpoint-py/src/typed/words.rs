@@ -11,7 +11,7 @@ use crate::host::convert::unbox_borrowed;
 use crate::host::numpy::ArrayFields;
 
 /// Axes of an array that typed code looks into.
-const MAX_RANK: i32 = 8;
+pub const MAX_RANK: i32 = 8;
 /// Items of a tuple that typed code looks into.
 const MAX_ITEMS: isize = 16;
 /// `NPY_ARRAY_C_CONTIGUOUS`, `NPY_ARRAY_F_CONTIGUOUS`.
