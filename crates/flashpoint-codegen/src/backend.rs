@@ -14,7 +14,7 @@
 
 use flashpoint_ir::abi::EXIT_WORDS;
 use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
-use flashpoint_ir::typed::{InstKind, Lane, TypedFunction, Value};
+use flashpoint_ir::typed::{Block, InstKind, Lane, TypedFunction, Value};
 
 use crate::code_object::Object;
 use crate::error::{CodegenError, CodegenResult};
@@ -44,11 +44,13 @@ pub struct CompileOptions {
     pub want_asm: bool,
     /// Keep the compiler's own intermediate text in [`Object::ir`].
     pub want_ir: bool,
+    /// Headers of loops that hardly ever run: checked versions beside faster ones.
+    pub cold_loops: Vec<Block>,
 }
 
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
-        CompileOptions { max_insts: 50_000, stress: false, want_asm: false, want_ir: false }
+        CompileOptions { max_insts: 50_000, stress: false, want_asm: false, want_ir: false, cold_loops: Vec::new() }
     }
 }
 

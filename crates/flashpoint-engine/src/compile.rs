@@ -165,8 +165,12 @@ impl Compiler {
             &mut func,
             &PassOptions { guards_fail_freely: job.stress, short_strips: job.short_strips, ..passes },
         );
-        let max_insts = MAX_INSTS[usize::from(job.tier >= 2)];
-        let options = CompileOptions { stress: job.stress, max_insts, ..CompileOptions::default() };
+        let options = CompileOptions {
+            stress: job.stress,
+            max_insts: MAX_INSTS[usize::from(job.tier >= 2)],
+            cold_loops: report.checked_versions.clone(),
+            ..CompileOptions::default()
+        };
         let object = self.backend(job.tier)?.compile(&func, &options)?;
         let code = self.loader.load(&object, job.number)?;
         for (i, link) in code.links().iter().enumerate().take(job.callees.len()) {
@@ -186,6 +190,7 @@ impl Compiler {
             callees: job.callees.into_iter().filter(|callee| !Arc::ptr_eq(callee, &job.cell)).collect(),
             compile_ns: started.elapsed().as_nanos() as u64,
             loops: report.loops,
+            cold_loops: report.checked_versions,
             warns_late: report.stores_before_test,
             func,
         };
@@ -205,7 +210,12 @@ impl Compiler {
 
     /// The compiler's own text (`"llvm"`) or the machine code's (`"asm"`) of code that was made.
     pub fn text_of(&self, compiled: &Compiled, stage: &str) -> String {
-        let options = CompileOptions { want_asm: stage == "asm", want_ir: stage != "asm", ..CompileOptions::default() };
+        let options = CompileOptions {
+            want_asm: stage == "asm",
+            want_ir: stage != "asm",
+            cold_loops: compiled.cold_loops.clone(),
+            ..CompileOptions::default()
+        };
         let object = self.backend(compiled.tier).and_then(|backend| backend.compile(&compiled.func, &options));
         match object {
             Ok(object) => if stage == "asm" { object.asm } else { object.ir }.unwrap_or_default(),

@@ -152,6 +152,8 @@ pub(crate) struct Activation<H: Python> {
     pub engine: *const c_void,
     /// The version that was entered, whose assumptions hold; alive as long as the activation.
     pub version: *const Version<H>,
+    /// What the slots of its unit hold at entry; alive as long as the activation.
+    pub entry: *const [Slot],
     /// Polls that are to pass before the host is attached to again: it was busy the last time.
     pub polls_to_skip: u32,
     /// The swap generation at entry.
@@ -165,24 +167,35 @@ pub(crate) struct Activation<H: Python> {
 }
 
 impl<H: Python> Activation<H> {
+    /// The version that was entered.
+    pub fn version<'a>(&self) -> &'a Version<H> {
+        // SAFETY: whoever enters holds a reference of the version for longer than the activation lives; references to it end
+        // with the helper's call.
+        unsafe { &*self.version }
+    }
+
+    /// What the slots of the unit held when the version was entered.
+    pub fn entry<'a>(&self) -> &'a [Slot] {
+        // SAFETY: whoever enters keeps the slots for longer than the activation lives; references to them end with the
+        // helper's call.
+        unsafe { &*self.entry }
+    }
+
     /// Counts a poll of the entered version.
     pub fn warm(&self) {
-        // SAFETY: whoever enters holds a reference of the version for longer than the activation lives.
-        unsafe { &*self.version }.cell.warm();
+        self.version().cell.warm();
     }
 
     /// Whether what the entered version takes for granted still holds, after other Python code may have run, and nothing
     /// better can be made of it.
     pub fn may_go_on(&self, host: &mut H) -> bool {
-        // SAFETY: as above.
-        let version = unsafe { &*self.version };
+        let version = self.version();
         version.holds(host) && version.unit.upgrade().is_none_or(|unit| unit.epoch() == version.epoch)
     }
 
     /// See [`Engine::relink`].
     pub fn relink(&self, engine: &Engine<H>, old: &Arc<Version<H>>) {
-        // SAFETY: as above.
-        engine.relink(unsafe { &*self.version }, old);
+        engine.relink(self.version(), old);
     }
 }
 
@@ -273,6 +286,18 @@ pub(crate) fn exit_version(ctx: *mut Context) -> u64 {
 pub(crate) fn set_result(ctx: *mut Context, word: u64) {
     // SAFETY: as above.
     unsafe { (*ctx).result = word }
+}
+
+/// The first `n` scratch words.
+pub(crate) fn scratch(ctx: *mut Context, n: usize) -> Vec<u64> {
+    // SAFETY: as above.
+    unsafe { (&(*ctx).scratch)[..n].to_vec() }
+}
+
+/// Sets the first scratch words.
+pub(crate) fn set_scratch(ctx: *mut Context, words: &[u64]) {
+    // SAFETY: as above.
+    unsafe { (&mut (*ctx).scratch)[..words.len()].copy_from_slice(words) }
 }
 
 /// Sets the tagged result of a completed callee.

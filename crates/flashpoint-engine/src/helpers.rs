@@ -25,7 +25,7 @@ const MAX_POLLS_SKIPPED: u128 = 20;
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     let mut table = Box::new([missing as *const () as usize; HELPER_TABLE_WORDS]);
     let helpers: [(Helper, usize); 11] = [
-        (Helper::GenericStep, missing as *const () as usize),
+        (Helper::GenericStep, generic_step::<H> as *const () as usize),
         (Helper::Release, release::<H> as *const () as usize),
         (Helper::Retain, retain::<H> as *const () as usize),
         (Helper::NewArray, new_array::<H> as *const () as usize),
@@ -135,6 +135,14 @@ unsafe extern "C" fn finish_call<H: Python>(ctx: *mut Context, status: i64) -> i
     // SAFETY: the engine outlives every entry.
     let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
     engine.finish_call(host, activation, ctx, status as u64)
+}
+
+unsafe extern "C" fn generic_step<H: Python>(ctx: *mut Context, number: u64) -> i64 {
+    // SAFETY: the activation is that of the entry under way.
+    let (activation, host) = unsafe { activation::<H>(ctx) };
+    // SAFETY: the engine outlives every entry.
+    let engine: &Engine<H> = unsafe { &*activation.engine.cast() };
+    engine.run_step(host, activation, ctx, number)
 }
 
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {

@@ -19,6 +19,7 @@ mod helpers;
 pub mod links;
 pub mod ready;
 pub mod run;
+mod steps;
 
 pub mod compile;
 pub mod events;

@@ -62,6 +62,10 @@ impl<H: Python> Engine<H> {
         let version = unit.find(Pc(0), |slots| {
             slots.len() == args.len() && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         })?;
+        // A step may need the slots of the call, which this way does not make.
+        if !version.lowered.steps.is_empty() {
+            return None;
+        }
         let compiled = version.cell.best()?;
         let nests = !version.tables.callees.is_empty();
         Some(Ready { unit: unit.clone(), version, compiled, policy, nests })
@@ -90,6 +94,7 @@ impl<H: Python> Engine<H> {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
+            entry: &[],
             polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: 0,

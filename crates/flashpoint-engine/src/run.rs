@@ -203,6 +203,7 @@ impl<H: Python> Engine<H> {
         let number = self.compiler.next_number();
         let request = Request {
             name: format!("{}.{number}", unit.qualname()),
+            version: number,
             function: unit.code.generic().clone(),
             entry,
             slots: slots.clone(),
@@ -213,6 +214,7 @@ impl<H: Python> Engine<H> {
         let _being_made = BeingMade::begin(unit);
         let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
         let version = Arc::new(Version {
+            number,
             unit: Arc::downgrade(unit),
             entry,
             slots,
@@ -223,6 +225,9 @@ impl<H: Python> Engine<H> {
             misses: AtomicU32::new(0),
             exits: AtomicU32::new(0),
         });
+        if !version.lowered.steps.is_empty() {
+            self.versions.lock().expect("no panic while locked").insert(number, &version);
+        }
         unit.add(version.clone());
         unit.drop_stale(host);
         Some(version)
@@ -294,6 +299,7 @@ impl<H: Python> Engine<H> {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
+            entry: slots,
             polls_to_skip: 0,
             generation: context::swap_generation(),
             polls_left: osr_every,
@@ -486,10 +492,15 @@ impl<H: Python> Engine<H> {
             return None;
         }
         let number = context::exit_version(ctx);
-        let version = self.versions.lock().expect("no panic while locked").get(number)?;
+        let version = self.version_by_number(number)?;
         let compiled = version.cell.by_number(number)?;
         let left = context::left_of(ctx, &compiled, status, self.policy.deopt_every() != 0);
         Some((version, compiled, left))
+    }
+
+    /// The version that a number was given to.
+    pub(crate) fn version_by_number(&self, number: u64) -> Option<Arc<Version<H>>> {
+        self.versions.lock().expect("no panic while locked").get(number)
     }
 
     // ---- tier 0

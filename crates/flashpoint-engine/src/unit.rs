@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use arc_swap::ArcSwapOption;
 use flashpoint_codegen::LoadedCode;
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::world::Feedback;
+use flashpoint_frontend::lower::world::{Feedback, Seen};
 use flashpoint_frontend::lower::{EntryParam, Lowered};
+use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::liveness::Liveness;
 use flashpoint_ir::reason::Reason;
@@ -91,6 +92,8 @@ pub struct ExitCount {
 
 /// One typed version of a unit.
 pub struct Version<H: Python> {
+    /// Number in the process.
+    pub number: u64,
     /// The unit it is a version of.
     pub unit: Weak<Unit<H>>,
     /// Where it is entered.
@@ -171,6 +174,8 @@ pub struct Compiled {
     pub compile_ns: u64,
     /// What the passes said of each loop, for `explain()`.
     pub loops: Vec<flashpoint_opt::LoopReport>,
+    /// Headers of its loops that hardly ever run.
+    pub cold_loops: Vec<flashpoint_ir::typed::Block>,
     /// Whether a warning may come after stores that stand behind it.
     pub warns_late: bool,
 }
@@ -290,19 +295,33 @@ impl<H: Python> Unit<H> {
         self.feedback.read().expect("no panic while locked")[pc.0 as usize]
     }
 
+    /// The types of an operation's results in tier 0.
+    pub fn seen(&self, pc: Pc) -> Seen {
+        let profile = self.code.profile();
+        Seen::One(match profile.kinds(pc) {
+            Kinds::NOTHING => return Seen::Nothing,
+            Kinds::INT => SlotType::Int,
+            Kinds::FLOAT => SlotType::Float,
+            Kinds::COMPLEX => SlotType::Complex,
+            Kinds::BOOL => SlotType::Bool,
+            Kinds::NONE => SlotType::None,
+            kinds if kinds == Kinds::WIDE || kinds == Kinds::WIDE | Kinds::INT => SlotType::Int128,
+            Kinds::NUMPY => match profile.dtype(pc) {
+                Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
+                _ => return Seen::Other,
+            },
+            _ => return Seen::Other,
+        })
+    }
+
     /// The one type that a call in this function has given in tier 0, if it travels in a register. Where nothing was seen,
     /// what the function being lowered promises: a call of itself gives no other.
     pub fn seen_result(&self, pc: Pc, promised: Option<&SlotType>) -> Option<SlotType> {
-        let profile = self.code.profile();
-        Some(match profile.kinds(pc) {
-            Kinds::NOTHING => return promised.cloned(),
-            Kinds::INT => SlotType::Int,
-            Kinds::FLOAT => SlotType::Float,
-            Kinds::BOOL => SlotType::Bool,
-            Kinds::NONE => SlotType::None,
-            Kinds::NUMPY => SlotType::Numpy(profile.dtype(pc)?),
-            _ => return None,
-        })
+        match self.seen(pc) {
+            Seen::Nothing => promised.cloned(),
+            Seen::One(ty) => (ty.machine_types().len() <= 1 && ty != SlotType::Int128).then_some(ty),
+            Seen::Other => None,
+        }
     }
 
     /// Learns something about an operation: versions made without it are not entered any more.

@@ -51,7 +51,7 @@ pub struct Context {
     pub exit_buffer: *mut u64,
     /// Number of the version whose exit was taken.
     pub exit_version: u64,
-    /// The generic frame of the running activation, for [`Helper::GenericStep`] and frame loads and stores.
+    /// The generic frame of the running activation.
     pub frame: *mut Slot,
     /// Addresses of helpers and of libm functions; see [`helper_index`] and [`lib_func_index`].
     pub helpers: *const usize,
@@ -61,7 +61,7 @@ pub struct Context {
     pub engine: *mut std::ffi::c_void,
     /// A tagged result that does not fit `result`.
     pub result_slot: Slot,
-    /// Arguments of helpers that take arrays.
+    /// Arguments of helpers that take arrays, operands and results of steps.
     pub scratch: [u64; SCRATCH_WORDS],
 }
 

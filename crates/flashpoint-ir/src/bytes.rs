@@ -7,12 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::typed::TypedFunction;
+use crate::typed::{Block, TypedFunction};
 
 /// First bytes of every message.
 pub const MAGIC: [u8; 4] = *b"FPIR";
 /// Version of everything that is serialised.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The symbol of the word that holds the version's number, which exits store to `Context::exit_version`. Placed by the
 /// loader, so that code depends on no process.
@@ -31,6 +31,8 @@ pub struct CompileRequest {
     pub want_ir: bool,
     /// Exits whose guards may fail freely under stress, by number.
     pub free_exits: Vec<bool>,
+    /// Headers of loops that hardly ever run, and are worth little code.
+    pub cold_loops: Vec<Block>,
     /// Widest vectors to use, in bits; 0 for the best of the host.
     pub vector_bits: u16,
     /// Optimisation level, 0 to 3.
@@ -48,6 +50,7 @@ impl CompileRequest {
             want_asm: false,
             want_ir: false,
             free_exits: Vec::new(),
+            cold_loops: Vec::new(),
             vector_bits: 0,
             opt_level: 3,
             target: None,
@@ -97,7 +100,7 @@ impl std::error::Error for CompileFailure {}
 /// The C interface of the tier-2 library. All of it may be called from several threads at once; none of it unwinds.
 pub mod tier2 {
     /// What [`ABI_VERSION_SYMBOL`] returns. Changes with anything in this module; bytes have a version of their own.
-    pub const ABI_VERSION: u32 = 1;
+    pub const ABI_VERSION: u32 = 2;
 
     /// Symbol of an [`AbiVersionFn`].
     pub const ABI_VERSION_SYMBOL: &str = "flashpoint_llvm_abi_version";

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dtype;
+pub mod factor;
 pub mod slot;
 
 pub mod generic;

@@ -385,7 +385,9 @@ pub enum Region {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u16)]
 pub enum Helper {
-    /// `(pc: i64) -> i64`: runs one operation of the generic frame (`ctx.frame`) in tier 0; nonzero if it raised.
+    /// `(step: i64) -> i64`: has tier 0 run an operation that has no typed form. Words of its operands are in the context's
+    /// scratch. Result 0: its result is of the expected type, and its words are there; 1: an exception is pending; 2: leave,
+    /// its result is in `ctx.result_slot`.
     GenericStep = 0,
     /// `(object: ptr)`: gives up an owned reference.
     Release = 1,

@@ -13,6 +13,7 @@ use std::ptr;
 
 use inkwell::llvm_sys as sys;
 use inkwell::llvm_sys::core::*;
+use inkwell::llvm_sys::debuginfo::{LLVMMetadataReplaceAllUsesWith, LLVMTemporaryMDNode};
 use inkwell::llvm_sys::prelude::*;
 
 pub(crate) use inkwell::llvm_sys::{LLVMIntPredicate as IntPredicate, LLVMRealPredicate as RealPredicate};
@@ -356,9 +357,9 @@ impl Ir {
         unsafe { LLVMAddIncoming(phi.0, &mut value, &mut from, 1) }
     }
 
-    pub(crate) fn br(&self, target: Bb<'_>) {
+    pub(crate) fn br(&self, target: Bb<'_>) -> Val<'_> {
         // SAFETY: see the module.
-        unsafe { LLVMBuildBr(self.builder, target.0) };
+        self.val(unsafe { LLVMBuildBr(self.builder, target.0) })
     }
 
     pub(crate) fn cond_br(&self, cond: Val<'_>, if_true: Bb<'_>, if_false: Bb<'_>) -> Val<'_> {
@@ -472,6 +473,19 @@ impl Ir {
         let mut items: Vec<_> = items.iter().map(|item| item.0).collect();
         // SAFETY: see the module.
         Md(unsafe { LLVMMDNodeInContext2(self.context, items.as_mut_ptr(), items.len()) }, PhantomData)
+    }
+
+    /// A node whose first item is itself, so that it is equal to no other.
+    pub(crate) fn md_distinct_node(&self, items: &[Md<'_>]) -> Md<'_> {
+        // SAFETY: see the module; the temporary node is replaced, which frees it.
+        unsafe {
+            let temporary = LLVMTemporaryMDNode(self.context, ptr::null_mut(), 0);
+            let mut all = vec![temporary];
+            all.extend(items.iter().map(|item| item.0));
+            let node = LLVMMDNodeInContext2(self.context, all.as_mut_ptr(), all.len());
+            LLVMMetadataReplaceAllUsesWith(temporary, node);
+            Md(node, PhantomData)
+        }
     }
 
     pub(crate) fn md_kind(&self, name: &str) -> u32 {

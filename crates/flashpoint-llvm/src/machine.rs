@@ -13,6 +13,7 @@ use inkwell::OptimizationLevel;
 use inkwell::llvm_sys::core::{LLVMDisposeMemoryBuffer, LLVMGetBufferSize, LLVMGetBufferStart, LLVMGetVersion};
 use inkwell::llvm_sys::core::{LLVMSetDataLayout, LLVMSetTarget};
 use inkwell::llvm_sys::error::{LLVMDisposeErrorMessage, LLVMGetErrorMessage};
+use inkwell::llvm_sys::support::LLVMParseCommandLineOptions;
 use inkwell::llvm_sys::target_machine::{LLVMCodeGenFileType, LLVMTargetMachineEmitToMemoryBuffer};
 use inkwell::llvm_sys::transforms::pass_builder::*;
 use inkwell::targets::{CodeModel, InitializationConfig, RelocMode, Target, TargetMachine};
@@ -157,5 +158,18 @@ fn host() -> &'static Host {
 fn initialize() -> Result<(), String> {
     static DONE: OnceLock<Result<(), String>> = OnceLock::new();
     let config = InitializationConfig { asm_parser: false, disassembler: false, ..InitializationConfig::default() };
-    DONE.get_or_init(|| Target::initialize_native(&config)).clone()
+    DONE.get_or_init(|| {
+        Target::initialize_native(&config)?;
+        if SLOW_AT_BOUNDARIES.contains(&host().cpu.as_str()) {
+            let args = [c"flashpoint".as_ptr(), c"-x86-branches-within-32B-boundaries".as_ptr()];
+            // SAFETY: an array of C strings with its length; LLVM copies them. Runs once, before any machine is made.
+            unsafe { LLVMParseCommandLineOptions(args.len() as i32, args.as_ptr(), ptr::null()) };
+        }
+        Ok(())
+    })
+    .clone()
 }
+
+/// Processors that decode a jump across or to the end of 32 bytes anew each time it runs: up to a third of the time of a
+/// loop with many guards. The assembler then moves such jumps.
+const SLOW_AT_BOUNDARIES: [&str; 3] = ["skylake", "skylake-avx512", "cascadelake"];

@@ -17,7 +17,8 @@ use flashpoint_ir::typed::*;
 use crate::counted::{Counter, Shape, counter, step_of};
 use crate::edit::{Def, Emitter, targets, terminator};
 use crate::fold::signed_range;
-use crate::ranges::{checked_value, plain};
+use crate::intervals::plain;
+use crate::ranges::checked_value;
 
 /// Both ends of a value, and what must hold for them to be true.
 #[derive(Clone, Debug)]

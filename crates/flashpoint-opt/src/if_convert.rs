@@ -1,7 +1,7 @@
 //! If-conversion of small branches that LLVM cannot convert by itself, because a side holds a guard.
 //!
 //! `if c { x // 2 } else { 3 * x + 1 }` over checked integers has a guard on the else side. Where the branch is hard to
-//! predict, doing both sides and selecting is faster: the guard moves in front as "`c` holds, or the guard's condition".
+//! predict, doing both sides and selecting is faster: the guard moves in front as "its condition holds, or `c`".
 //!
 //! Reads the control-flow graph. Changes it: the two sides disappear into the block that branches.
 //! Invariants: only instructions that are defined for all operands move, so no division, no shift by an unknown count, no
@@ -102,7 +102,8 @@ impl Diamond {
                     } else {
                         self.cond
                     };
-                    let holds = emit.binary(BinaryOp::Or, other_side, holds);
+                    // What nearly always holds comes first: a back end tests it alone, and the other only where it fails.
+                    let holds = emit.binary(BinaryOp::Or, holds, other_side);
                     func.insts[inst.index()].kind = InstKind::Guard(holds, exit);
                     context.converted_guards.insert(inst);
                 }

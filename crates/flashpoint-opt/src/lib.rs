@@ -12,6 +12,7 @@ pub mod cleanup;
 
 mod edit;
 mod fold;
+mod intervals;
 
 pub mod gvn;
 pub mod rules;
@@ -22,9 +23,12 @@ pub mod ranges;
 pub mod licm;
 pub mod version;
 
+pub mod carry;
+pub mod jam;
 pub mod strips;
 
 pub mod if_convert;
+pub mod trips;
 
 pub mod float_guards;
 

@@ -47,14 +47,17 @@ macro_rules! pass {
     };
 }
 
+use crate::carry::carry_stores;
 use crate::cleanup::{pool_constants, remove_dead_code, remove_redundant_params, simplify_cfg};
 use crate::float_guards::gather_float_guards;
 use crate::gvn::gvn;
 use crate::if_convert::if_convert;
+use crate::jam::jam;
 use crate::licm::{licm, normalize_loops};
 use crate::ranges::analyze_ranges;
 use crate::simplify::simplify;
 use crate::strips::strip_mine;
+use crate::trips::count_trips;
 use crate::version::{specialize_steps, version_loops};
 
 /// What every function goes through before tier 1: linear in its size.
@@ -97,8 +100,11 @@ pub const TIER2: &[Pass] = &[
     pass!(remove_dead_code, "remove_dead_code", "drop what nobody uses"),
     pass!(normalize_loops, "normalize_loops", "give every loop a preheader"),
     pass!(licm, "licm", "move invariant code in front of loops"),
+    pass!(carry_stores, "carry_stores", "hand what an iteration stores to the load of the next"),
+    pass!(jam, "jam", "do iterations together whose inner loop is a sum that waits for itself"),
     pass!(strip_mine, "strip_mine", "take polls, and guards on data, out of innermost loops"),
     pass!(if_convert, "if_convert", "do both sides of small branches that hold guards"),
+    pass!(count_trips, "count_trips", "take polls, and overflow checks, out of innermost loops that are not counted"),
     pass!(simplify, "simplify", "apply rewrite rules, fold constants"),
     pass!(pool_constants, "pool_constants", "keep one instruction per constant"),
     pass!(gvn, "gvn", "one computation of each value, one guard of each condition"),

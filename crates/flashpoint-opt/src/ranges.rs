@@ -17,11 +17,13 @@
 use std::collections::HashSet;
 
 use flashpoint_ir::analysis::{Cfg, DomTree};
+use flashpoint_ir::factor::exact_factors;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
 use crate::edit::{Defs, FastMap, Subst, new_inst, targets, terminator};
-use crate::fold::{canonical, compare, signed_range};
+use crate::fold::{canonical, compare};
+use crate::intervals::{Interval, exact, interval_of, is_counted, plain};
 use crate::pipeline::PassContext;
 use crate::simplify::opposite;
 
@@ -48,71 +50,6 @@ pub fn analyze_ranges(func: &mut TypedFunction, _: &mut PassContext) -> bool {
     ranges.run();
     let Ranges { subst, changed, .. } = ranges;
     subst.apply(func) | changed
-}
-
-/// A signed interval, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
-    /// Smallest value.
-    pub lo: i128,
-    /// Largest value.
-    pub hi: i128,
-}
-
-impl Interval {
-    /// All values of a type.
-    pub fn full(ty: Type) -> Interval {
-        let (lo, hi) = signed_range(ty.lane_bits());
-        Interval { lo, hi }
-    }
-
-    /// One value.
-    pub fn point(value: i128) -> Interval {
-        Interval { lo: value, hi: value }
-    }
-
-    /// The smallest interval around both.
-    pub fn hull(self, other: Interval) -> Interval {
-        Interval { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
-    }
-
-    /// What is in both; `self` if nothing is, since then the place is never reached.
-    pub fn meet(self, other: Interval) -> Interval {
-        let met = Interval { lo: self.lo.max(other.lo), hi: self.hi.min(other.hi) };
-        if met.lo <= met.hi { met } else { self }
-    }
-
-    fn fits(self, ty: Type) -> bool {
-        let full = Interval::full(ty);
-        full.lo <= self.lo && self.hi <= full.hi
-    }
-}
-
-/// The exact interval of a sum, difference or product.
-fn exact(op: BinaryOp, a: Interval, b: Interval) -> Option<Interval> {
-    Some(match op {
-        BinaryOp::Iadd if planted(Defect::RangeSumUpperEnd) => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi },
-        BinaryOp::Iadd => Interval { lo: a.lo.checked_add(b.lo)?, hi: a.hi.checked_add(b.hi)? },
-        BinaryOp::Isub => Interval { lo: a.lo.checked_sub(b.hi)?, hi: a.hi.checked_sub(b.lo)? },
-        BinaryOp::Imul => {
-            let mut products = [0; 4];
-            for (i, (x, y)) in [(a.lo, b.lo), (a.lo, b.hi), (a.hi, b.lo), (a.hi, b.hi)].into_iter().enumerate() {
-                products[i] = x.checked_mul(y)?;
-            }
-            Interval { lo: products.into_iter().min()?, hi: products.into_iter().max()? }
-        }
-        _ => return None,
-    })
-}
-
-/// The wrapping operation behind a signed checked one.
-pub fn plain(op: OverflowOp) -> Option<BinaryOp> {
-    match op {
-        OverflowOp::SaddOverflow => Some(BinaryOp::Iadd),
-        OverflowOp::SsubOverflow => Some(BinaryOp::Isub),
-        OverflowOp::SmulOverflow => Some(BinaryOp::Imul),
-        _ => None,
-    }
 }
 
 /// The block of the guard on each checked result's flag.
@@ -523,7 +460,15 @@ impl Ranges<'_> {
         let Some(&InstKind::Overflow(op, a, b)) = self.defs.inst(self.func, value) else { return };
         let Some(op) = plain(op) else { return };
         self.mark_exact(value);
-        let full = Interval::full(self.func.value_types[value.index()]);
+        let ty = self.func.value_types[value.index()];
+        let full = Interval::full(ty);
+        if op == BinaryOp::Imul
+            && let Some(factor) = self.defs.int(self.func, b).filter(|factor| *factor != 0)
+            && ty.lane_bits() <= 64
+        {
+            let (lo, hi) = exact_factors(factor, ty.lane_bits());
+            self.refine(a, Interval { lo, hi });
+        }
         let (ia, ib) = (self.interval(a), self.interval(b));
         if let Some(result) = exact(op, ia, ib) {
             self.refine(value, result);
@@ -691,43 +636,14 @@ impl Ranges<'_> {
             return None;
         }
         let (ia, ib) = (self.interval(a), self.interval(b));
-        match op {
-            BinaryOp::Iadd | BinaryOp::Isub | BinaryOp::Imul => {
-                let interval = exact(op, ia, ib).filter(|i| i.fits(ty)).or_else(|| self.step_interval(op, a, b));
-                if interval.is_some() {
-                    self.mark_exact(result);
-                }
-                interval
-            }
-            BinaryOp::Smin => Some(Interval { lo: ia.lo.min(ib.lo), hi: ia.hi.min(ib.hi) }),
-            BinaryOp::Smax => Some(Interval { lo: ia.lo.max(ib.lo), hi: ia.hi.max(ib.hi) }),
-            BinaryOp::Umin if ib.lo >= 0 => {
-                Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } })
-            }
-            BinaryOp::And if ib.lo >= 0 => {
-                Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi) } else { ib.hi } })
-            }
-            BinaryOp::And if ia.lo >= 0 => Some(Interval { lo: 0, hi: ia.hi }),
-            BinaryOp::Or | BinaryOp::Xor if ia.lo >= 0 && ib.lo >= 0 => {
-                let bits = 128 - (ia.hi | ib.hi).leading_zeros();
-                Some(Interval { lo: 0, hi: if bits >= 127 { i128::MAX } else { (1 << bits) - 1 } })
-            }
-            BinaryOp::SremFloor if ib.lo > 0 => {
-                Some(Interval { lo: 0, hi: if ia.lo >= 0 { ia.hi.min(ib.hi - 1) } else { ib.hi - 1 } })
-            }
-            BinaryOp::Urem if ib.lo > 0 && ia.lo >= 0 => Some(Interval { lo: 0, hi: ia.hi.min(ib.hi - 1) }),
-            BinaryOp::SdivFloor | BinaryOp::Sdiv | BinaryOp::Udiv if ib.lo > 0 && ia.lo >= 0 => {
-                Some(Interval { lo: ia.lo / ib.hi, hi: ia.hi / ib.lo })
-            }
-            BinaryOp::SdivFloor if ib.lo > 0 => Some(Interval { lo: ia.lo.min(0), hi: ia.hi.max(0) }),
-            BinaryOp::Ashr if ib.lo >= 0 && ib.hi < i128::from(ty.lane_bits()) => {
-                Some(Interval { lo: (ia.lo >> ib.lo).min(ia.lo >> ib.hi), hi: (ia.hi >> ib.lo).max(ia.hi >> ib.hi) })
-            }
-            BinaryOp::Shl if ib.lo == ib.hi && (0..i128::from(ty.lane_bits()).min(100)).contains(&ib.lo) => {
-                exact(BinaryOp::Imul, ia, Interval::point(1 << ib.lo)).filter(|i| i.fits(ty))
-            }
-            _ => None,
+        if !matches!(op, BinaryOp::Iadd | BinaryOp::Isub | BinaryOp::Imul) {
+            return interval_of(op, ia, ib, ty);
         }
+        let interval = interval_of(op, ia, ib, ty).or_else(|| self.step_interval(op, a, b));
+        if interval.is_some() {
+            self.mark_exact(result);
+        }
+        interval
     }
 
     /// What a condition is known to be here.
@@ -791,9 +707,4 @@ impl Ranges<'_> {
             _ => None,
         }
     }
-}
-
-/// Whether intervals are kept for a type.
-fn is_counted(ty: Type) -> bool {
-    ty.lanes == 1 && matches!(ty.lane, Lane::I8 | Lane::I16 | Lane::I32 | Lane::I64 | Lane::I128)
 }

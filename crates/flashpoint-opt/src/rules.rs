@@ -156,6 +156,10 @@ fn is_i1(m: &Match) -> bool {
     m.ty == Type::I1
 }
 
+fn is_number(m: &Match) -> bool {
+    m.ty.lanes == 1 && matches!(m.ty.lane, Lane::I8 | Lane::I16 | Lane::I32 | Lane::I64)
+}
+
 fn has_exact_reciprocal(m: &Match) -> bool {
     // A power of two whose reciprocal is normal too.
     m.ty == Type::F64
@@ -218,6 +222,10 @@ pub const INTEGER: &[Rule] = rules! {
     smin_smax: (smin (smax x y) y) => y;
     select_same: (select x y y) => y;
     select_is: (select x (int -1) (int 0)) => x, when |m| m.result == Type::I1;
+    select_smaller: (select (icmp_slt x y) x y) => (smin x y), when is_number;
+    select_smaller_second: (select (icmp_sgt x y) y x) => (smin x y), when is_number;
+    select_larger: (select (icmp_sgt x y) x y) => (smax x y), when is_number;
+    select_larger_second: (select (icmp_slt x y) y x) => (smax x y), when is_number;
     select_not: (select (icmp_eq x (int 0)) y z) => (select x z y), when is_i1;
     icmp_ne_false: (icmp_ne x (int 0)) => x, when is_i1;
     icmp_eq_true: (icmp_eq x (int -1)) => x, when is_i1;

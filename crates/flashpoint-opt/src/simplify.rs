@@ -197,6 +197,10 @@ impl Simplify<'_> {
                     self.emit(InstKind::Iconst { ty: narrow, value: fold::canonical(constant, bits) }, narrow);
                 Some(Rewritten::Kind(InstKind::Icmp(*cc, x, narrow_constant)))
             }
+            // fcmp_never_negative: squares and their sums, roots and magnitudes are not below zero, nor is NaN.
+            InstKind::Fcmp(FloatCC::Lt, a, b) if self.is_zero(*b) && self.is_never_negative(*a, 6) => {
+                Some(Rewritten::Kind(InstKind::Iconst { ty: Type::I1, value: 0 }))
+            }
             // fcmp_of_int: rounding an integer to a float keeps its sign, and only zero becomes zero.
             InstKind::Fcmp(cc, a, b) => {
                 let Some(Constant::F64(0 | 0x8000_0000_0000_0000)) = fold::constant(self.func, &self.defs, *b) else {
@@ -244,6 +248,36 @@ impl Simplify<'_> {
                 }
             }
             _ => None,
+        }
+    }
+
+    fn is_zero(&self, value: Value) -> bool {
+        match fold::constant(self.func, &self.defs, value) {
+            Some(Constant::F64(bits)) => f64::from_bits(bits) == 0.0,
+            Some(Constant::F32(bits)) => f32::from_bits(bits as u32) == 0.0,
+            _ => false,
+        }
+    }
+
+    /// Whether a float is NaN, a zero of either sign, or above zero.
+    fn is_never_negative(&mut self, value: Value, depth: u32) -> bool {
+        let value = self.subst.find(value);
+        let Some(kind) = self.defs.inst(self.func, value).cloned() else { return false };
+        let is_constant = |bits: u64, ty: Type| match ty {
+            Type::F64 => f64::from_bits(bits) >= 0.0,
+            Type::F32 => f32::from_bits(bits as u32) >= 0.0,
+            _ => false,
+        };
+        let mut both = |a: Value, b: Value| {
+            depth > 0 && self.is_never_negative(a, depth - 1) && self.is_never_negative(b, depth - 1)
+        };
+        match kind {
+            InstKind::Fconst { ty, bits } => is_constant(bits, ty),
+            InstKind::Unary(UnaryOp::Fabs | UnaryOp::Sqrt, _) | InstKind::Convert(ConvertOp::UintToFloat, ..) => true,
+            InstKind::Binary(BinaryOp::Fmul, a, b) if a == b => true,
+            // Not quotients: one divided by a negative zero is below zero.
+            InstKind::Binary(BinaryOp::Fadd | BinaryOp::Fmul, a, b) | InstKind::Select(_, a, b) => both(a, b),
+            _ => false,
         }
     }
 

@@ -29,10 +29,11 @@ use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
 
 mod later;
-mod memory;
+pub mod memory;
+mod reduction;
 
 use crate::bounds::{Bounds, Strip, merge};
-use crate::counted::{Counter, Shape, counter, step_of};
+use crate::counted::{Counter, Shape, counter};
 use crate::edit::{
     Copies, Def, Emitter, append_param, clone_blocks, clone_snapshot, new_block, new_inst, repair_ssa, targets,
     terminate, terminator, terminator_mut, visit_uses,
@@ -43,6 +44,7 @@ use crate::pipeline::PassContext;
 use crate::version::drop_guards;
 use later::Later;
 use memory::{copy_slice, ends, is_behind, is_linear, precedes, stride_of};
+use reduction::is_vectorisable;
 
 /// Iterations of a strip without a check loop: short enough for a poll every few milliseconds at worst.
 const LONG_STRIP: i128 = 1 << 14;
@@ -184,8 +186,53 @@ struct Plan {
 }
 
 impl Plan {
-    /// A plan that leaves no guard in the loop; `None` if there is none, or if it would gain nothing.
+    /// A plan that leaves no guard in the loop, or else one that leaves them where they are; `None` if neither gains a thing.
     fn of(func: &mut TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter, lengths: Lengths) -> Option<Plan> {
+        Plan::without_guards(func, shape, root, counter, lengths)
+            .or_else(|| Plan::fixed_loads(func, shape, root, counter))
+    }
+
+    /// A plan that only makes fixed loads once per strip, cut where a store would hit one.
+    fn fixed_loads(func: &TypedFunction, shape: &Shape, root: LoopIdx, counter: &Counter) -> Option<Plan> {
+        let info = shape.forest.get(root);
+        if info.exits.len() != 1 {
+            return None;
+        }
+        let (mut stores, mut fixed) = (Vec::new(), Vec::new());
+        for &block in &info.blocks {
+            for &inst in &func.blocks[block.index()].insts {
+                let data = &func.insts[inst.index()];
+                match data.kind {
+                    InstKind::Guard(_, exit)
+                        if soft_guard(func, &shape.defs, inst).is_none()
+                            && !is_about_numbers(func.snapshots[exit.index()].reason) =>
+                    {
+                        return None;
+                    }
+                    InstKind::Store { region: Region::Array, .. } => stores.push((block, inst)),
+                    InstKind::Store { .. } | InstKind::CallHelper(..) | InstKind::CallUnit(..) => return None,
+                    InstKind::Load { region: Region::Array, addr, .. }
+                        if !shape.is_inside(info, addr) && runs_always(shape, info, block) =>
+                    {
+                        fixed.push((inst, data.results[0]));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let plan = Plan { guards: vec![], loads: vec![], stores, fixed, later: None };
+        let useful = !plan.fixed.is_empty() && !plan.stores.is_empty();
+        (useful && plan.strides_known(func, shape, info, counter)).then_some(plan)
+    }
+
+    /// A plan that leaves no guard in the loop.
+    fn without_guards(
+        func: &mut TypedFunction,
+        shape: &Shape,
+        root: LoopIdx,
+        counter: &Counter,
+        lengths: Lengths,
+    ) -> Option<Plan> {
         let info = shape.forest.get(root);
         // Only the header leaves: what a strip reads in its last iteration is then read in all.
         if info.exits.len() != 1 {
@@ -226,10 +273,7 @@ impl Plan {
             false => Some(Later::of(func, shape, info, counter, soft, &stores)?),
         };
         if guards.is_empty() && later.is_none() {
-            // Nothing to answer; strips may still be cut where a store would hit a fixed load.
-            let useful = !fixed.is_empty() && !stores.is_empty();
-            let plan = Plan { guards: vec![], loads: vec![], stores, fixed, later };
-            return (useful && plan.strides_known(func, shape, info, counter)).then_some(plan);
+            return None;
         }
         // Ask with placeholders until no more loads are wanted.
         let preheader = info.preheader(&shape.cfg)?;
@@ -304,7 +348,7 @@ impl Plan {
 }
 
 /// Whether a guard with this reason protects a number, not an address.
-fn is_about_numbers(reason: Reason) -> bool {
+pub fn is_about_numbers(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::IntOverflow
@@ -317,61 +361,8 @@ fn is_about_numbers(reason: Reason) -> bool {
 }
 
 /// Whether a block runs in every iteration.
-fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
+pub fn runs_always(shape: &Shape, info: &Loop, block: Block) -> bool {
     info.latches.iter().all(|latch| shape.doms.dominates(block, *latch))
-}
-
-/// Whether iterations depend on each other only through counters and integer sums, products and the like; and, if they may,
-/// through floats, which no back end vectorises, but which cost nothing more without guards.
-fn is_vectorisable(func: &TypedFunction, shape: &Shape, info: &Loop, counter: &Counter, floats_may: bool) -> bool {
-    let header = info.header;
-    func.blocks[header.index()].params.iter().enumerate().all(|(k, param)| {
-        if *param == counter.param {
-            return true;
-        }
-        let ty = func.value_types[param.index()];
-        info.latches.iter().all(|latch| {
-            targets(terminator(func, *latch)).filter(|call| call.block == header).all(|call| {
-                let next = call.args[k];
-                next == *param
-                    || step_of(func, &shape.defs, *param, next).is_some()
-                    || (ty.is_int() && is_reduction(func, shape, *param, next, 4))
-                    || (floats_may && ty.is_float())
-            })
-        })
-    })
-}
-
-fn is_reduction(func: &TypedFunction, shape: &Shape, param: Value, next: Value, depth: u32) -> bool {
-    if next == param {
-        return true;
-    }
-    if depth == 0 {
-        return false;
-    }
-    match shape.defs.inst(func, next) {
-        Some(InstKind::Overflow(_, a, b)) => {
-            is_reduction(func, shape, param, *a, depth - 1) || is_reduction(func, shape, param, *b, depth - 1)
-        }
-        Some(InstKind::Binary(op, a, b)) => {
-            use BinaryOp::*;
-            matches!(op, Iadd | Isub | Imul | And | Or | Xor | Smin | Smax | Umin | Umax)
-                && (is_reduction(func, shape, param, *a, depth - 1) || is_reduction(func, shape, param, *b, depth - 1))
-        }
-        Some(InstKind::Select(_, a, b)) => {
-            is_reduction(func, shape, param, *a, depth - 1) && is_reduction(func, shape, param, *b, depth - 1)
-        }
-        _ => match shape.defs.get(next) {
-            Def::Param(block, k) if shape.forest.with_header(block).is_none() => {
-                shape.cfg.predecessors(block).iter().all(|pred| {
-                    targets(terminator(func, *pred))
-                        .filter(|call| call.block == block)
-                        .all(|call| is_reduction(func, shape, param, call.args[k as usize], depth - 1))
-                })
-            }
-            _ => false,
-        },
-    }
 }
 
 /// Builds the strip loop; the headers of the new loops.

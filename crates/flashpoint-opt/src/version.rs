@@ -128,7 +128,7 @@ fn version_loop(
 }
 
 /// Copies a nest; the preheader goes to the copy where `cond` holds, else to the original, which is left alone from then on.
-fn make_version(
+pub fn make_version(
     func: &mut TypedFunction,
     context: &mut PassContext,
     shape: &Shape,

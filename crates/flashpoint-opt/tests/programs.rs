@@ -473,38 +473,3 @@ fn the_poll_between_strips_names_the_state() {
     assert!(next > 0 && next < 50, "{next}");
     assert_eq!(total, next * (next + 1) / 2);
 }
-
-#[test]
-#[ignore = "prints one function, for reading"]
-fn show() {
-    let mut func = match std::env::var("SHOW").as_deref() {
-        Ok("sum") => sum_elements(),
-        Ok("add") => add_arrays(),
-        Ok("dot") => dot(Type::I64),
-        Ok("matmul") => matmul(),
-        Ok("heat2d") => heat2d(),
-        Ok("squares") => sum_of_squares(),
-        _ => floyd_warshall(Type::I64),
-    };
-    println!("{func}");
-    let report = flashpoint_opt::optimize(&mut func, &PassOptions::tier2());
-    println!("{func}\n{:#?}", report.loops);
-    let total: std::time::Duration = report.passes.iter().map(|(_, time, _)| *time).sum();
-    println!("{total:?}; checked {:?}", report.checked_versions);
-    let best = |func: &TypedFunction, options: PassOptions| {
-        let runs = (0..200).map(|_| {
-            let report = flashpoint_opt::optimize(&mut func.clone(), &PassOptions { verify: false, ..options });
-            (report.passes.iter().map(|(_, time, _)| *time).sum::<std::time::Duration>(), report.passes)
-        });
-        runs.min_by_key(|(time, _)| *time).unwrap()
-    };
-    for func in [floyd_warshall(Type::I64), matmul(), heat2d(), sum_elements()] {
-        let n_insts: usize = func.layout.iter().map(|b| func.blocks[b.index()].insts.len()).sum();
-        println!(
-            "{}: {n_insts} instructions, {:?}, tier 2 {:?}",
-            func.name,
-            best(&func, PassOptions::tier1()),
-            best(&func, PassOptions::tier2()).0
-        );
-    }
-}

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use flashpoint_frontend::lower::types::{Direction, SlotType};
-use flashpoint_frontend::lower::world::{Builtin, CallTarget, Feedback, Known, KnownKind, World};
+use flashpoint_frontend::lower::world::{Builtin, CallTarget, Feedback, Known, KnownKind, Seen, World};
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotIdx};
 use flashpoint_ir::slot::{Slot, Tag};
@@ -226,6 +226,10 @@ impl World for RustWorld<'_> {
         let unit = self.unit_of(function);
         let value = unit.function.definition.constant(self.host, ConstIdx(index));
         self.keep(value)
+    }
+
+    fn seen(&self, function: u32, pc: Pc) -> Seen {
+        self.unit_of(function).seen(pc)
     }
 
     fn callee(

@@ -18,6 +18,10 @@ use super::{Flow, FunctionInfo, Low, Lowering, Stop, untyped};
 const MAX_INLINE_OPS: usize = 80;
 /// Frames of a state at most.
 const MAX_INLINE_DEPTH: usize = 4;
+/// Operations of a function that is inlined into itself at most: each level may double what is copied.
+const MAX_RECURSIVE_OPS: usize = 24;
+/// Copies of itself that a function gets at most.
+const MAX_RECURSIVE_COPIES: usize = 14;
 
 pub(super) type Keywords<'a> = &'a [(String, Val)];
 
@@ -403,9 +407,17 @@ impl Lowering<'_> {
         };
         let args = self.bind(&body, args, keywords, &defaults)?;
         let recursive = self.state.frames.iter().any(|frame| frame.function == function);
-        if !recursive && self.state.frames.len() < MAX_INLINE_DEPTH && can_inline(&body) {
-            self.inline(function, body, args);
-            return Ok(Flow::Done);
+        if self.state.frames.len() < MAX_INLINE_DEPTH && can_inline(&body) {
+            if !recursive {
+                self.inline(function, body, args);
+                return Ok(Flow::Done);
+            }
+            if body.ops.len() <= MAX_RECURSIVE_OPS && self.recursive_copies < MAX_RECURSIVE_COPIES {
+                self.recursive_copies += 1;
+                self.guard_depth();
+                self.inline(function, body, args);
+                return Ok(Flow::Done);
+            }
         }
         let types: Vec<SlotType> = args.iter().map(|arg| arg.ty.clone()).collect();
         let callee = match self.world.callee(object, &types, self.function(), self.pc, self.result.as_ref()) {
@@ -472,14 +484,23 @@ impl Lowering<'_> {
         self.goto_inner(Pc(0), false);
     }
 
-    fn call_unit(&mut self, dst: SlotIdx, unit: UnitRef, result: &SlotType, args: &[Val]) -> Inst {
+    /// Leaves where Python would not nest another call: tier 0 then raises. Returns how many more there may be, and how
+    /// many frames stand here that were inlined, hence not counted.
+    fn guard_depth(&mut self) -> (Value, Value) {
         let ctx = self.b.context();
         let left = self.b.load(Type::I32, ctx, flashpoint_ir::abi::offset::CALLS_LEFT, Region::Context);
-        let zero = self.b.iconst(Type::I32, 0);
-        let one = self.b.iconst(Type::I32, 1);
-        let allowed = self.b.icmp(IntCC::Sgt, left, zero);
+        let inlined = self.b.iconst(Type::I32, self.state.frames.len() as i128 - 1);
+        let allowed = self.b.icmp(IntCC::Sgt, left, inlined);
         self.guard(allowed, Reason::Raise);
-        let fewer = self.b.binary(BinaryOp::Isub, left, one);
+        (left, inlined)
+    }
+
+    fn call_unit(&mut self, dst: SlotIdx, unit: UnitRef, result: &SlotType, args: &[Val]) -> Inst {
+        let (left, inlined) = self.guard_depth();
+        let ctx = self.b.context();
+        let one = self.b.iconst(Type::I32, 1);
+        let used = self.b.binary(BinaryOp::Iadd, inlined, one);
+        let fewer = self.b.binary(BinaryOp::Isub, left, used);
         self.b.store(fewer, ctx, flashpoint_ir::abi::offset::CALLS_LEFT, Region::Context);
 
         let words = args.iter().flat_map(|arg| arg.words.clone()).collect();
@@ -533,14 +554,14 @@ impl Lowering<'_> {
     }
 
     /// The exit of a call whose callee raised: the exception is raised again at the call.
-    fn raise_exit(&mut self) -> flashpoint_ir::typed::SnapshotId {
+    pub(super) fn raise_exit(&mut self) -> flashpoint_ir::typed::SnapshotId {
         let exit = self.snapshot_at(self.pc, Reason::Raise);
         self.b.func.snapshots[exit.index()].exit = flashpoint_ir::snapshot::ExitKind::Raise;
         exit
     }
 
     /// The exit behind a call whose result is not of the promised type: it is in the context's tagged slot.
-    fn result_exit(&mut self, dst: SlotIdx) -> flashpoint_ir::typed::SnapshotId {
+    pub(super) fn result_exit(&mut self, dst: SlotIdx) -> flashpoint_ir::typed::SnapshotId {
         let before = self.state.clone();
         let next = Pc(self.pc.0 + 1);
         self.state.set(dst, Val::UNBOUND);

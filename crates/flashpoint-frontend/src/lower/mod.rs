@@ -33,6 +33,7 @@ mod exits;
 mod math;
 mod numpy;
 mod numpy_make;
+mod step;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{Block, Inst, InstKind, Licences, SnapshotId, TypedFunction, Value};
+
+pub use step::{STEP_BITS, Step};
 
 use state::{FrameVals, Key, Origin, State, Val};
 use types::SlotType;
@@ -58,6 +61,8 @@ const MAX_OPS: usize = 40_000;
 pub struct Request {
     /// Symbol name of the result, unique in the process.
     pub name: String,
+    /// Number of the version, unique in the process: by it [`Lowered::steps`] are found.
+    pub version: u64,
     /// The function.
     pub function: Arc<GenericFunction>,
     /// Where to enter: operation 0, or a loop header for on-stack replacement.
@@ -81,6 +86,8 @@ pub struct Lowered {
     pub result: Option<SlotType>,
     /// Operations without typed form, in the order met.
     pub untyped: Vec<Untyped>,
+    /// Operations that the code has tier 0 run, by number.
+    pub steps: Vec<Step>,
     /// Whether it does float arithmetic of NumPy, or calls what does. Guards leave to tier 0 where NumPy warns by default
     /// (overflow, division by zero, invalid values), but not at an underflow: see `np.errstate`.
     pub has_numpy_floats: bool,
@@ -207,8 +214,12 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
+    /// How often the function was copied into itself.
+    recursive_copies: usize,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
+    version: u64,
+    steps: Vec<Step>,
     has_numpy_floats: bool,
     /// Calls of the function itself. They lack the parameters that are not slots until all of those are known.
     own_calls: Vec<Inst>,
@@ -239,8 +250,11 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
+            recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
+            version: request.version,
+            steps: Vec::new(),
             has_numpy_floats: false,
             own_calls: Vec::new(),
             blocks: HashMap::new(),
@@ -296,6 +310,7 @@ impl<'a> Lowering<'a> {
             params: self.params,
             result,
             untyped: self.untyped,
+            steps: self.steps,
             has_numpy_floats: self.has_numpy_floats,
         }
     }
@@ -376,6 +391,10 @@ impl<'a> Lowering<'a> {
             let op = &generic.ops[self.pc.0 as usize];
             let flow =
                 if self.feedback().give_up { Err(Stop::Leave(Reason::TooManyDeopts)) } else { self.lower_op(op) };
+            let flow = match flow {
+                Err(Stop::Untyped(what)) => self.step(what),
+                flow => flow,
+            };
             match flow {
                 Ok(Flow::Next) => self.pc = Pc(self.pc.0 + 1),
                 Ok(Flow::Done) => return,
@@ -399,8 +418,7 @@ impl<'a> Lowering<'a> {
         let reason = match stop {
             Stop::Untyped(_) if self.info().leads_to_raise[self.pc.idx()] => Reason::Raise,
             Stop::Untyped(what) => {
-                let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
-                self.note_untyped(what, reason);
+                self.note_missing(what);
                 Reason::Untyped
             }
             Stop::Leave(reason) => {
@@ -469,6 +487,12 @@ impl<'a> Lowering<'a> {
             }
             other => other.reads().iter().any(is_object),
         }
+    }
+
+    /// Notes that the operation has no typed form.
+    fn note_missing(&mut self, what: String) {
+        let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
+        self.note_untyped(what, reason);
     }
 
     fn note_untyped(&mut self, what: String, reason: Reason) {

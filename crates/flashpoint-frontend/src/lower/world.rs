@@ -133,6 +133,17 @@ pub enum NumpyMake {
     FullLike,
 }
 
+/// The types of an operation's results in tier 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It gave none yet.
+    Nothing,
+    /// All were of this type: a number, bool or `None`.
+    One(SlotType),
+    /// Several types, or objects.
+    Other,
+}
+
 /// What tier 0 has seen at an operation, and what compiled code has learnt by leaving there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Feedback {
@@ -185,6 +196,8 @@ pub trait World {
     fn function_body(&mut self, object: u32) -> Option<(u32, Arc<GenericFunction>, Vec<Option<Known>>)>;
     /// The number in the table of objects of a constant of a function.
     fn constant(&mut self, function: u32, index: u32) -> u32;
+    /// What tier 0 has seen an operation give.
+    fn seen(&self, function: u32, pc: Pc) -> Seen;
     /// How to call a known function with these argument types, at this operation. `promised` is the type that returns of
     /// the function being lowered have so far: what a call of itself gives, as long as none has been seen to return.
     fn callee(

@@ -10,8 +10,23 @@ use super::Translator;
 use crate::ir::{Bb, IntPredicate, Val};
 
 impl<'a> Translator<'a> {
-    pub(super) fn guard(&mut self, mut cond: Val<'a>, exit: SnapshotId) {
+    /// Leaves unless `cond` holds. "This or that" becomes two tests, of which the second only runs where the first fails.
+    pub(super) fn guard(&mut self, cond: Value, exit: SnapshotId) {
         let ir = self.ir;
+        if let Some(InstKind::Binary(BinaryOp::Or, a, b)) = self.defs[cond.index()]
+            && !self.request.stress
+        {
+            let exit = self.exit_block(exit);
+            let [second, next] = [ir.append_block(self.function), ir.append_block(self.function)];
+            let branch = ir.cond_br(self.value(*a), next, second);
+            self.set_unlikely(branch, false);
+            ir.switch_to(second);
+            let branch = ir.cond_br(self.value(*b), next, exit);
+            self.set_unlikely(branch, false);
+            ir.switch_to(next);
+            return;
+        }
+        let mut cond = self.value(cond);
         if self.request.stress && self.request.free_exits.get(exit.index()) == Some(&true) {
             let count = self.load(Type::I64, self.ctx, offset::STRESS, Region::Context);
             let count = ir.sub(count, self.i64(1));

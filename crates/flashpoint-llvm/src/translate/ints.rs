@@ -1,5 +1,6 @@
 //! Integer arithmetic, and conversions.
 
+use flashpoint_ir::factor::exact_factors;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::*;
 
@@ -61,6 +62,32 @@ impl<'a> Translator<'a> {
         let ty = ir.type_of(a);
         let bits = self.ty(lhs).lane_bits();
         let negative = |value| ir.icmp(IntPredicate::LLVMIntSLT, value, ir.int_like(ty, 0));
+        if op == OverflowOp::SmulOverflow
+            && bits <= 64
+            && self.ty(lhs).lanes == 1
+            && let Some(&InstKind::Iconst { value: factor, .. }) = self.defs[rhs.index()]
+            && factor != 0
+        {
+            // One unsigned comparison says whether the operand lies between the ends, and the product need not be exact.
+            let (lo, hi) = exact_factors(factor, bits);
+            let above = ir.sub(a, ir.int(ty, lo));
+            return (ir.mul(a, b), ir.icmp(IntPredicate::LLVMIntUGT, above, ir.int(ty, hi - lo)));
+        }
+        if op == OverflowOp::SaddOverflow
+            && bits <= 64
+            && self.ty(lhs).lanes == 1
+            && let Some(&InstKind::Iconst { value: added, .. }) = self.defs[rhs.index()]
+        {
+            // Likewise: which operands are too near the end is known before the sum is, and needs no copy of them.
+            let flag = if added >= 0 {
+                let highest = (1i128 << (bits - 1)) - 1 - added;
+                ir.icmp(IntPredicate::LLVMIntSGT, a, ir.int(ty, highest))
+            } else {
+                let lowest = (-1i128 << (bits - 1)) - added;
+                ir.icmp(IntPredicate::LLVMIntSLT, a, ir.int(ty, lowest))
+            };
+            return (ir.add(a, b), flag);
+        }
         if vectorise || self.ty(lhs).lanes != 1 {
             match op {
                 OverflowOp::SaddOverflow => {

@@ -20,6 +20,7 @@ pub(super) struct Tags<'a> {
     tbaa_kind: u32,
     invariant_kind: u32,
     weights_kind: u32,
+    loop_kind: u32,
 }
 
 impl<'a> Tags<'a> {
@@ -39,6 +40,7 @@ impl<'a> Tags<'a> {
             tbaa_kind: ir.md_kind("tbaa"),
             invariant_kind: ir.md_kind("invariant.load"),
             weights_kind: ir.md_kind("prof"),
+            loop_kind: ir.md_kind("llvm.loop"),
         }
     }
 }
@@ -89,6 +91,15 @@ impl<'a> Translator<'a> {
 
     pub(super) fn set_invariant(&self, load: Val<'a>) {
         self.ir.set_metadata(load, self.tags.invariant_kind, self.tags.empty);
+    }
+
+    /// Asks for the loop of this back edge as it stands: not unrolled, not vectorised.
+    pub(super) fn set_cold_loop(&self, branch: Val<'a>) {
+        let ir = self.ir;
+        let no_unroll = ir.md_node(&[ir.md_string("llvm.loop.unroll.disable")]);
+        let no_vectors = ir.md_node(&[ir.md_string("llvm.loop.vectorize.enable"), ir.md_int(1, 0)]);
+        let node = ir.md_distinct_node(&[no_unroll, no_vectors]);
+        self.ir.set_metadata(branch, self.tags.loop_kind, node);
     }
 
     /// Marks a branch whose false (or true) side is hardly ever taken.

@@ -57,7 +57,9 @@ pub(crate) fn translate(ir: &Ir, request: &CompileRequest) -> Translated<()> {
         ctx: ir.param(inner, 0),
         blocks: vec![None; func.blocks.len()],
         values: vec![None; func.value_types.len()],
+        defs: definitions(func),
         in_clean_loop: clean_blocks(func, &cfg),
+        order: (0..func.blocks.len()).map(|block| cfg.position(Block(block as u32)).unwrap_or(0)).collect(),
         exits: vec![None; func.snapshots.len()],
         links: None,
         line: 0,
@@ -141,7 +143,11 @@ struct Translator<'a> {
     ctx: Val<'a>,
     blocks: Vec<Option<Bb<'a>>>,
     values: Vec<Option<Val<'a>>>,
+    /// What computes each value that is an instruction's first result.
+    defs: Vec<Option<&'a InstKind>>,
     in_clean_loop: Vec<bool>,
+    /// Positions of the blocks in reverse post-order.
+    order: Vec<usize>,
     exits: Vec<Option<Bb<'a>>>,
     links: Option<Val<'a>>,
     line: u32,
@@ -280,7 +286,7 @@ impl<'a> Translator<'a> {
                 return Ok(());
             }
             InstKind::Guard(cond, exit) => {
-                self.guard(self.value(*cond), *exit);
+                self.guard(*cond, *exit);
                 return Ok(());
             }
             InstKind::Poll(exit) => {
@@ -289,11 +295,14 @@ impl<'a> Translator<'a> {
             }
             InstKind::Jump(call) => {
                 let target = self.jump_target(call);
-                self.ir.br(target);
+                let jump = self.ir.br(target);
+                if self.is_cold_back_edge(block, call.block) {
+                    self.set_cold_loop(jump);
+                }
                 return Ok(());
             }
             InstKind::Branch(cond, if_true, if_false) => {
-                self.branch(self.value(*cond), if_true, if_false);
+                self.branch(block, self.value(*cond), if_true, if_false);
                 return Ok(());
             }
             InstKind::Return(value) => {
@@ -340,7 +349,13 @@ impl<'a> Translator<'a> {
         self.block(call.block)
     }
 
-    fn branch(&self, cond: Val<'a>, if_true: &BlockCall, if_false: &BlockCall) {
+    /// Whether a jump closes a loop that hardly ever runs.
+    fn is_cold_back_edge(&self, from: Block, to: Block) -> bool {
+        self.request.cold_loops.contains(&to) && self.order[from.index()] >= self.order[to.index()]
+    }
+
+    fn branch(&self, from: Block, cond: Val<'a>, if_true: &BlockCall, if_false: &BlockCall) {
+        let blocks = [if_true.block, if_false.block];
         if if_true.block == if_false.block && !if_true.args.is_empty() {
             // LLVM wants one value per predecessor; here they differ by edge.
             let from = self.ir.current_block();
@@ -353,7 +368,20 @@ impl<'a> Translator<'a> {
             return;
         }
         let (if_true, if_false) = (self.jump_target(if_true), self.jump_target(if_false));
-        self.ir.cond_br(cond, if_true, if_false);
+        let branch = self.ir.cond_br(cond, if_true, if_false);
+        if blocks.iter().any(|to| self.is_cold_back_edge(from, *to)) {
+            self.set_cold_loop(branch);
+            return;
+        }
+        // Into a cold loop, where the other way leads to a warm one.
+        let cold = &self.request.cold_loops;
+        let is_cold = blocks.map(|to| {
+            let next = self.func.terminator(to).map(|inst| &self.func.insts[inst.index()].kind);
+            cold.contains(&to) || matches!(next, Some(InstKind::Jump(call)) if cold.contains(&call.block))
+        });
+        if is_cold[0] != is_cold[1] {
+            self.set_unlikely(branch, is_cold[0]);
+        }
     }
 
     fn return_value(&self, value: Option<Value>) {
@@ -366,6 +394,18 @@ impl<'a> Translator<'a> {
     fn version(&self) -> Val<'a> {
         self.ir.add_external_constant(VERSION_SYMBOL, self.types.i64)
     }
+}
+
+/// What computes each value that is an instruction's first result.
+fn definitions(func: &TypedFunction) -> Vec<Option<&InstKind>> {
+    let mut defs = vec![None; func.value_types.len()];
+    for inst in func.layout.iter().flat_map(|block| &func.blocks[block.index()].insts) {
+        let data = &func.insts[inst.index()];
+        if let Some(result) = data.results.first() {
+            defs[result.index()] = Some(&data.kind);
+        }
+    }
+    defs
 }
 
 /// Which blocks belong to a clean innermost loop.

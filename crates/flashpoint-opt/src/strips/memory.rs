@@ -98,7 +98,7 @@ pub(super) fn precedes(func: &TypedFunction, shape: &Shape, first: Inst, second:
 }
 
 /// Copies the pure instructions of a loop that compute `value`, under other names for some of its values.
-pub(super) fn copy_slice(
+pub fn copy_slice(
     emit: &mut Emitter,
     shape: &Shape,
     info: &Loop,

@@ -32,6 +32,8 @@ pub struct FunctionData {
     nested: Vec<Py<PyAny>>,
     /// Snippets made for this function, by the address of the template and the line.
     snippets: RefCell<HashMap<(usize, u32), Py<PyAny>>>,
+    /// The last snippet of each operation, with the address of its source if that is a constant.
+    last_snippets: RefCell<Vec<Option<(*const u8, Py<PyAny>)>>>,
     /// The code object of traceback frames, and the instruction that stands for each position.
     trace: OnceCell<TraceTable>,
 }
@@ -68,6 +70,7 @@ impl FunctionData {
             constants: RefCell::new((0..generic.consts.len()).map(|_| None).collect()),
             nested,
             snippets: RefCell::default(),
+            last_snippets: RefCell::new((0..generic.ops.len()).map(|_| None).collect()),
             trace: OnceCell::new(),
             generic,
         }))
@@ -129,6 +132,20 @@ impl FunctionData {
 
     /// The code object of a snippet that looks as if it stood at `pc`.
     pub fn snippet<'py>(&self, py: Python<'py>, source: Cow<'static, str>, pc: Pc) -> PyResult<Bound<'py, PyAny>> {
+        let Cow::Borrowed(text) = source else { return self.snippet_by_line(py, source, pc) };
+        if let Some(Some((address, code))) = self.last_snippets.borrow().get(pc.0 as usize)
+            && *address == text.as_ptr()
+        {
+            return Ok(code.bind(py).clone());
+        }
+        let code = self.snippet_by_line(py, source, pc)?;
+        if let Some(last) = self.last_snippets.borrow_mut().get_mut(pc.0 as usize) {
+            *last = Some((text.as_ptr(), code.clone().unbind()));
+        }
+        Ok(code)
+    }
+
+    fn snippet_by_line<'py>(&self, py: Python<'py>, source: Cow<'static, str>, pc: Pc) -> PyResult<Bound<'py, PyAny>> {
         let template = snippet::template(py, source)?.into_bound(py);
         let line = self.span(pc).line;
         let key = (template.as_ptr() as usize, line);

@@ -1,6 +1,6 @@
 //! Callables whose meaning the lowering knows, by the identity of the object.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use flashpoint_frontend::lower::world::{Builtin, CmathFunc, MathFunc, NumpyFunc, NumpyMake};
 use flashpoint_ir::dtype::DType;
@@ -12,9 +12,8 @@ use pyo3::types::PyType;
 
 /// What an object means to the lowering.
 pub fn builtin_of(object: &Bound<'_, PyAny>) -> Option<Builtin> {
-    let table = table(object.py()).ok()?;
-    if let Some(builtin) = table.get(&(object.as_ptr() as usize)) {
-        return Some(*builtin);
+    if let Some(builtin) = builtin_at(object.py(), object.as_ptr() as usize) {
+        return Some(builtin);
     }
     if let Ok(class) = object.cast::<PyType>()
         && class.is_subclass_of::<PyBaseException>().ok()?
@@ -30,17 +29,15 @@ pub fn builtin_of(object: &Bound<'_, PyAny>) -> Option<Builtin> {
 
 /// The meaning of a function by its address alone.
 pub fn builtin_at(py: Python<'_>, address: usize) -> Option<Builtin> {
-    table(py).ok()?.get(&address).copied()
-}
-
-fn table(py: Python<'_>) -> PyResult<&'static HashMap<usize, Builtin>> {
-    static TABLE: PyOnceLock<HashMap<usize, Builtin>> = PyOnceLock::new();
-    TABLE.get_or_try_init(py, || make_table(py))
+    /// Addresses in ascending order.
+    static TABLE: PyOnceLock<Vec<(usize, Builtin)>> = PyOnceLock::new();
+    let table = TABLE.get_or_try_init(py, || make_table(py).map(|table| table.into_iter().collect())).ok()?;
+    table.binary_search_by_key(&address, |entry| entry.0).ok().map(|at| table[at].1)
 }
 
 /// The objects live as long as their modules; a reference is kept of each so that no other object takes its address.
-fn make_table(py: Python<'_>) -> PyResult<HashMap<usize, Builtin>> {
-    let mut table = HashMap::new();
+fn make_table(py: Python<'_>) -> PyResult<BTreeMap<usize, Builtin>> {
+    let mut table = BTreeMap::new();
     let mut add = |module: &str, name: &str, builtin: Builtin| -> PyResult<()> {
         if let Some(object) = py.import(module)?.getattr_opt(name)? {
             table.insert(object.into_ptr() as usize, builtin);

@@ -8,7 +8,7 @@ use flashpoint_engine::run::Engine;
 use flashpoint_engine::unit::{CodeCell, Tables};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, World};
+use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, Seen, World};
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -208,6 +208,10 @@ impl World for CPythonWorld<'_> {
             Ok(object) => self.keep(&object),
             Err(_) => self.keep(&self.host.py.None().into_bound(self.host.py)),
         }
+    }
+
+    fn seen(&self, function: u32, pc: Pc) -> Seen {
+        self.unit_of(function).seen(pc)
     }
 
     fn callee(

@@ -1,0 +1,240 @@
+"""Operations without typed form inside compiled loops: tier 0 runs them one at a time, and the loop stays compiled."""
+
+import math
+import traceback
+
+import numpy as np
+import pytest
+
+import flashpoint
+
+TIERS = [1, 2] if flashpoint.tier2_available() else [1]
+
+
+def warm(fn, *args, n=4):
+    """Calls that let tier 0 see the operations' types, and the versions made before that go."""
+    for _ in range(n):
+        fn(*args)
+
+
+def stays_compiled(fn, *args):
+    """Whether a further call leaves compiled code nowhere."""
+    before = fn.counters()["deopts"]
+    fn(*args)
+    return fn.counters()["deopts"] == before
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_loop_with_a_foreign_function_stays_compiled(tier):
+    @flashpoint.njit(tier=tier)
+    def f(a):
+        total = 0.0
+        for i in range(len(a)):
+            total += a[i] * np.cbrt(a[i]) + math.gcd(i, 12)
+        return total
+
+    a = np.linspace(0.0, 1.0, 200)
+    warm(f, a)
+    assert stays_compiled(f, a)
+    assert f(a) == f.py_func(a)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_kind_of_operand_arrives(tier):
+    seen = []
+
+    def note(*values):
+        seen.append(values)
+        return len(values)
+
+    @flashpoint.njit(tier=tier)
+    def f(a, x, flag, n):
+        total = 0
+        for i in range(n):
+            wide = (i + 1) * 2**62 * 8
+            total += note(
+                a[i], a[1:3], np.float32(x), np.int8(i), flag, i > 1, wide, (i, x), complex(x, i), None, range(i)
+            )
+        return total
+
+    def shown(values):
+        return [(type(v), v.tolist() if isinstance(v, np.ndarray) else v) for v in values]
+
+    args = (np.arange(5.0), 0.5, True, 4)
+    warm(f, *args)
+    seen.clear()
+    assert f(*args) == 44
+    compiled = [shown(values) for values in seen]
+    seen.clear()
+    f.py_func(*args)
+    assert compiled == [shown(values) for values in seen]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("kind", [int, float, bool, complex, np.float64, np.float32, np.int16, np.uint64, np.bool_])
+def test_every_kind_of_result_comes_back(tier, kind):
+    def make(i):
+        return kind(i % 2 == 0) if kind in (bool, np.bool_) else kind(i)
+
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        total = 0
+        for i in range(n):
+            if make(i):
+                total += i
+        last = make(n)
+        return total, last
+
+    warm(f, 6)
+    result, expected = f(6), f.py_func(6)
+    assert result == expected
+    assert type(result[1]) is type(expected[1])
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_wide_integers_come_back(tier):
+    def shifted(i):
+        return i << 70
+
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        total = 0
+        for i in range(n):
+            total ^= shifted(i) if i != 3 else i
+        return total
+
+    warm(f, 6)
+    assert f(6) == f.py_func(6)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_exception_has_its_line_and_the_state_it_left(tier):
+    @flashpoint.njit(tier=tier)
+    def f(a, bad):
+        for i in range(len(a)):
+            a[i] += 1
+            a[i] = math.gcd(i, bad if i == 3 else 2)
+        return 0
+
+    a = np.zeros(6, dtype=np.int64)
+    warm(f, a, 4)
+    outcomes = []
+    for fn in (f, f.py_func):
+        a = np.zeros(6, dtype=np.int64)
+        with pytest.raises(TypeError) as caught:
+            fn(a, 1.5)
+        frame = traceback.extract_tb(caught.value.__traceback__)[-1]
+        outcomes.append((str(caught.value), frame.lineno, frame.name, a.tolist()))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_exception_is_caught_in_the_same_function(tier):
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        caught = 0
+        for i in range(n):
+            try:
+                caught += math.gcd(i, 2) if i % 3 else math.gcd(i, 0.5)
+            except TypeError:
+                caught += 100
+        return caught
+
+    warm(f, 9)
+    assert f(9) == f.py_func(9)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_result_of_another_type_is_that_result(tier):
+    values = [1, 2, 3, 0.5, "text", None, 2**200]
+
+    def pick(i):
+        return values[i]
+
+    @flashpoint.njit(tier=tier)
+    def f(i, n):
+        last = 0
+        for _ in range(n):
+            last = pick(i)
+        return last
+
+    warm(f, 0, 3)
+    for i, value in enumerate(values):
+        assert f(i, 3) == value
+        assert type(f(i, 3)) is type(value)
+
+
+LIMIT = 3
+
+
+def lower_the_limit(i):
+    global LIMIT
+    if i == 2:
+        LIMIT = 1
+    return i
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_an_operation_changes_is_seen_behind_it(tier):
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        total = 0
+        for i in range(n):
+            total += lower_the_limit(i) * LIMIT
+        return total
+
+    global LIMIT
+    for _ in range(4):
+        LIMIT = 3
+        f(2)
+    LIMIT = 3
+    result = f(5)
+    LIMIT = 3
+    assert result == f.py_func(5)
+    LIMIT = 3
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_lists_and_dicts_under_fallback(tier):
+    @flashpoint.njit(tier=tier, fallback=True)
+    def f(out, table, n):
+        for i in range(n):
+            out.append(i * i)
+            table[i % 3] = table.get(i % 3, 0) + i
+        return n
+
+    warm(f, [], {}, 5)
+    results = []
+    for fn in (f, f.py_func):
+        out, table = [], {}
+        fn(out, table, 7)
+        results.append((out, table))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_inside_inlined_and_recursive_functions(tier):
+    @flashpoint.njit
+    def helper(i):
+        return math.gcd(i, 6)
+
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        total = 0
+        for i in range(n):
+            total += helper(i)
+        return total
+
+    @flashpoint.njit(tier=tier)
+    def g(n):
+        if n < 1:
+            return 0
+        return g(n - 1) + math.gcd(n, 6)
+
+    warm(f, 10)
+    warm(g, 10)
+    assert f(10) == sum(math.gcd(i, 6) for i in range(10))
+    assert g(30) == sum(math.gcd(i, 6) for i in range(1, 31))
+    with pytest.raises(TypeError) as caught:
+        f(1.5)
+    assert "integer" in str(caught.value)
