@@ -48,7 +48,9 @@ class Mode(NamedTuple):
         return self.tier == 2
 
     def is_available(self) -> bool:
-        return (not self.uses_tier2() or api().tier2_available()) and (not self.scripted or hasattr(api()._core, "step_compiler"))
+        return (not self.uses_tier2() or api().tier2_available()) and (
+            not self.scripted or hasattr(api()._core, "step_compiler")
+        )
 
     def options(self) -> dict:
         """For `njit`."""
