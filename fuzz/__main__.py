@@ -153,8 +153,14 @@ class Books:
     def summary(self) -> str:
         per_hour = len(self.texts) / max(time.monotonic() - self.began, 1e-9) * 3600
         rows = [
-            ("distinct programs", f"{len(self.texts)}, {per_hour:.0f} in an hour{verdict(per_hour, PER_HOUR, PER_HOUR)}"),
-            *((name, self.share(key) + verdict(self.counts[key] / max(self.n_run(), 1), least, f"{least:.0%}")) for key, name, least in QUOTAS),
+            (
+                "distinct programs",
+                f"{len(self.texts)}, {per_hour:.0f} in an hour{verdict(per_hour, PER_HOUR, PER_HOUR)}",
+            ),
+            *(
+                (name, self.share(key) + verdict(self.counts[key] / max(self.n_run(), 1), least, f"{least:.0%}"))
+                for key, name, least in QUOTAS
+            ),
             ("mode runs", self.counts["mode_runs"]),
             ("unsupported", self.counts["unsupported"]),
             ("too slow in CPython", self.counts["slow"]),
@@ -223,9 +229,7 @@ def restart(w: Worker, kind: str, selector, books: Books) -> None:
         # Not the compiled code's doing: going on would only repeat it.
         raise SystemExit(f"a worker failed outside compiled code (seed {seed}, status {status}):\n{w.last_words()}")
     detail = f"{kind} (status {status}) in mode {mode}\n{w.last_words()}"
-    books.find(
-        {"seed": seed, "kind": kind, "mode": mode, "what": kind, "detail": detail, "text": generate(seed).text}
-    )
+    books.find({"seed": seed, "kind": kind, "mode": mode, "what": kind, "detail": detail, "text": generate(seed).text})
     w.begin(seed + w.options.jobs)
     selector.register(w.process.stdout, selectors.EVENT_READ, w)
 

@@ -11,11 +11,59 @@ from collections import Counter
 
 from .values import FLOAT_EDGES, NP_NAMES, Rng, Table
 
-CODES = Table({"i8": 14, "f8": 12, "f4": 3, "i4": 4, "u1": 2.5, "i1": 2.5, "i2": 1.5, "u4": 3, "u8": 2, "u2": 1, "?": 0.7, "c16": 0.7})
+CODES = Table(
+    {
+        "i8": 14,
+        "f8": 12,
+        "f4": 3,
+        "i4": 4,
+        "u1": 2.5,
+        "i1": 2.5,
+        "i2": 1.5,
+        "u4": 3,
+        "u8": 2,
+        "u2": 1,
+        "?": 0.7,
+        "c16": 0.7,
+    }
+)
 LENGTHS = Table({0: 1, 1: 2, 2: 2, 3: 3, 5: 4, 8: 4, 9: 4, 17: 4, 33: 3, 70: 2, 1030: 0.5, 2100: 0.25})
-EDGES = ("2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1", "2**31", "2**32", "-1", "0", "127", "128", "255", "256", "32768", "65536")
+EDGES = (
+    "2**63 - 1",
+    "-2**63",
+    "2**62",
+    "-2**62",
+    "2**61 + 3",
+    "2**53 + 1",
+    "-2**53 - 1",
+    "2**53 + 3",
+    "2**54 - 1",
+    "2**31",
+    "2**32",
+    "-1",
+    "0",
+    "127",
+    "128",
+    "255",
+    "256",
+    "32768",
+    "65536",
+)
 NESTS = Table(
-    {"one": 30, "clean": 22, "range": 14, "two": 14, "array": 7, "enumerate": 6, "zip": 6, "while": 5, "rows": 5, "fixed": 5, "escape": 5, "grow": 5}
+    {
+        "one": 30,
+        "clean": 22,
+        "range": 14,
+        "two": 14,
+        "array": 7,
+        "enumerate": 6,
+        "zip": 6,
+        "while": 5,
+        "rows": 5,
+        "fixed": 5,
+        "escape": 5,
+        "grow": 5,
+    }
 )
 STATEMENTS = Table(
     {
@@ -76,7 +124,9 @@ class Kernel:
             self.nest()
         if guarded:
             self.depth -= 1
-            error = rng.pick(("ZeroDivisionError", "IndexError", "(IndexError, ValueError)", "Exception", "OverflowError"))
+            error = rng.pick(
+                ("ZeroDivisionError", "IndexError", "(IndexError, ValueError)", "Exception", "OverflowError")
+            )
             self.emit(f"except {error}:")
             locals_ = [n for n in self.scalars if n[0] in "rm"]
             self.emit(f"    {accumulators[0]} = {rng.pick(locals_)}")
@@ -97,8 +147,18 @@ class Kernel:
         self.cover["kernel.helper"] += 1
         body = []
         if rng.chance(0.4):
-            body += [f"    if y {rng.pick(('<', '==', '>'))} {rng.pick((0, 3, 5))}:", f"        {rng.pick(('return x', 'raise ValueError(y)', 'x = y'))}"]
-        return ["", "", "@njit", "def h(x, y):", *body, f"    return {rng.pick(('x + y', 'x - y', 'x * y', 'x // y', 'x % 7 - y', 'x if x > y else y', 'max(x, y) - 1', 'x * x - y'))}"]
+            body += [
+                f"    if y {rng.pick(('<', '==', '>'))} {rng.pick((0, 3, 5))}:",
+                f"        {rng.pick(('return x', 'raise ValueError(y)', 'x = y'))}",
+            ]
+        return [
+            "",
+            "",
+            "@njit",
+            "def h(x, y):",
+            *body,
+            f"    return {rng.pick(('x + y', 'x - y', 'x * y', 'x // y', 'x % 7 - y', 'x if x > y else y', 'max(x, y) - 1', 'x * x - y'))}",
+        ]
 
     def accumulator(self, name: str) -> str:
         rng = self.rng
@@ -123,7 +183,9 @@ class Kernel:
         getattr(self, "nest_" + kind)()
 
     def array(self, rank: int = 0, families: str = ""):
-        names = [n for n, (r, c) in self.arrays.items() if (not rank or r == rank) and (not families or c[0] in families)]
+        names = [
+            n for n, (r, c) in self.arrays.items() if (not rank or r == rank) and (not families or c[0] in families)
+        ]
         return self.rng.pick(names) if names else None
 
     def loop(self, header: str, variables: dict, n: int, index: str = "") -> None:
@@ -148,7 +210,9 @@ class Kernel:
 
     def nest_one(self) -> None:
         n = self.extent(self.array())
-        source = self.rng.pick((n, n, n, n, f"1, {n}", f"{n} - 1", f"1, {n} - 1", f"{n} - 1, -1, -1", f"0, {n}, 2", f"{n} - 1, 0, -2"))
+        source = self.rng.pick(
+            (n, n, n, n, f"1, {n}", f"{n} - 1", f"1, {n} - 1", f"{n} - 1, -1, -1", f"0, {n}, 2", f"{n} - 1, 0, -2")
+        )
         if self.rng.chance(0.05):
             source = f"{n} + 1"
         self.loop(f"for i in range({source}):", {"i": "int"}, self.rng.pick((1, 1, 2, 3)), "i")
@@ -179,7 +243,9 @@ class Kernel:
              f"{r} += 1 if {x} {rng.pick(('>', '<=', '=='))} {s} else 2", f"{c}[i] = {a}[i] if {a}[i] > {b}[i] else {b}[i]", f"{c}[i] = i")
         )  # fmt: skip
         n = self.extent(rng.pick((a, a, c)))
-        source = rng.pick((n, n, n, n, n, f"1, {n}", f"{n} - 1", f"{n} - 1, -1, -1", f"0, {n}, 2", f"2, {n} - 2", f"0, {n}, 3"))
+        source = rng.pick(
+            (n, n, n, n, n, f"1, {n}", f"{n} - 1", f"{n} - 1, -1, -1", f"0, {n}, 2", f"2, {n} - 2", f"0, {n}, 3")
+        )
         self.emit(f"for i in range({source}):")
         if rng.chance(0.2):
             self.emit(f"    if {x} {rng.pick(('>', '<', '!='))} {rng.pick(('3', s, y))}:")
@@ -262,7 +328,9 @@ class Kernel:
         if not a:
             return self.nest_one()
         start = self.rng.pick(("", "", ", 1", ", 5", ", start=2", ", -3"))
-        self.loop(f"for i, x in enumerate({a}{start}):", {"i": "int", "x": kind_of(self.arrays[a][1])}, self.rng.pick((1, 2)))
+        self.loop(
+            f"for i, x in enumerate({a}{start}):", {"i": "int", "x": kind_of(self.arrays[a][1])}, self.rng.pick((1, 2))
+        )
 
     def nest_zip(self) -> None:
         a, b = self.array(1), self.array(1)
@@ -270,7 +338,9 @@ class Kernel:
             return self.nest_one()
         second = self.rng.pick((b, b, f"{b}[1:]", "range(6)", f"{b}[::-1]"))
         kind = "int" if second[0] == "r" else kind_of(self.arrays[b][1])
-        self.loop(f"for x, y in zip({a}, {second}):", {"x": kind_of(self.arrays[a][1]), "y": kind}, self.rng.pick((1, 2)))
+        self.loop(
+            f"for x, y in zip({a}, {second}):", {"x": kind_of(self.arrays[a][1]), "y": kind}, self.rng.pick((1, 2))
+        )
 
     def nest_fixed(self) -> None:
         """A read at an address that does not change, beside stores that may hit it."""
@@ -288,12 +358,18 @@ class Kernel:
         step = rng.pick(("r9 *= i + 2", "r9 *= 7", "r9 *= -5", "r9 = r9 * r9 + 1 if r9 < 2**130 else 3", "r8, r9 = r9, r8 + r9", "r9 = r9 * 6364136223846793005 + i",
                          "r9 += r9", "r9 -= r8 * 3; r8 = r8 * 4 + 1", "r9 = (r9 << 3) - i", "r9 = r9 * r8; r8 = -r8 - 2", "r9 = abs(r9) * -3"))  # fmt: skip
         if "r9" not in self.scalars:
-            self.emit(f"r8, r9 = {rng.pick((1, 0, 3))}, {rng.pick((1, 1, 3, 's' if self.scalars.get('s') == 'int' else 2))}")
+            self.emit(
+                f"r8, r9 = {rng.pick((1, 0, 3))}, {rng.pick((1, 1, 3, 's' if self.scalars.get('s') == 'int' else 2))}"
+            )
         self.emit(f"for i in range({rng.pick((30, 60, 100))}):")
         if rng.chance(0.3):
-            self.emit(f"    if r9 {rng.pick(('> 2**64', '< -2**63', '% 3 == 1', '& 5 == 5'))}:\n{'    ' * self.depth}        r8 += 1")
+            self.emit(
+                f"    if r9 {rng.pick(('> 2**64', '< -2**63', '% 3 == 1', '& 5 == 5'))}:\n{'    ' * self.depth}        r8 += 1"
+            )
         if rng.chance(0.15):
-            self.emit(f"    if {rng.pick(('i == 20', 'r9 > 2**100', 'r9 < -2**70'))}:\n{'    ' * self.depth}        break")
+            self.emit(
+                f"    if {rng.pick(('i == 20', 'r9 > 2**100', 'r9 < -2**70'))}:\n{'    ' * self.depth}        break"
+            )
         self.emit(f"    {step}")
         self.scalars["r8"] = self.scalars["r9"] = "int"
 
@@ -328,7 +404,17 @@ class Kernel:
         name = rng.pick(names)
         if self.scalars[name] == "float":
             value = self.float(2)
-            self.emit(rng.pick((f"{name} += {value}", f"{name} += {value}", f"{name} = {rng.pick(('max', 'min'))}({name}, {value})", f"{name} = {name} * 0.5 + {value}", f"{name} -= {value}")))
+            self.emit(
+                rng.pick(
+                    (
+                        f"{name} += {value}",
+                        f"{name} += {value}",
+                        f"{name} = {rng.pick(('max', 'min'))}({name}, {value})",
+                        f"{name} = {name} * 0.5 + {value}",
+                        f"{name} -= {value}",
+                    )
+                )
+            )
             return
         value = self.int(2)
         choice = rng.below(12)
@@ -341,15 +427,23 @@ class Kernel:
         elif choice == 8:
             self.emit(f"{name} = ({name} * {value}) {rng.pick(('% 1000003', '& (2**63 - 1)', '% -1009'))}")
         elif choice == 9:
-            self.emit(f"{name} = {name} {rng.pick(('//', '%'))} {rng.pick(('3', '-3', '-1', '8', '16', self.int(0)))} + {value}")
+            self.emit(
+                f"{name} = {name} {rng.pick(('//', '%'))} {rng.pick(('3', '-3', '-1', '8', '16', self.int(0)))} + {value}"
+            )
         elif choice == 10:
             self.emit(f"{name} = {name} * {rng.pick((31, 3, -1))} + {self.int(0)} if abs({name}) < 2**70 else 1")
         else:
-            self.emit(f"{name} = {name} {rng.pick(('>> 1', '>> 64', '<< 1 if abs(' + name + ') < 2**90 else 3', '>> 3', '// 2'))}")
+            self.emit(
+                f"{name} = {name} {rng.pick(('>> 1', '>> 64', '<< 1 if abs(' + name + ') < 2**90 else 3', '>> 3', '// 2'))}"
+            )
 
     def do_update(self) -> None:
         a = self.array(0, "iuf?c")
-        self.emit(f"{self.element(a)} {self.rng.pick(('+=', '+=', '-=', '*='))} {self.for_store(a)}" if self.arrays[a][1] != "?" else "pass")
+        self.emit(
+            f"{self.element(a)} {self.rng.pick(('+=', '+=', '-=', '*='))} {self.for_store(a)}"
+            if self.arrays[a][1] != "?"
+            else "pass"
+        )
 
     def do_store(self) -> None:
         a = self.array()
@@ -376,7 +470,9 @@ class Kernel:
         names = [n for n, k in self.scalars.items() if n[0] == "r" and k == "bool"]
         if names:
             name = self.rng.pick(names)
-            self.emit(f"{name} = {self.rng.pick((f'{name} or ', f'{name} and ', '', 'not ', f'{name} != '))}({self.condition()})")
+            self.emit(
+                f"{name} = {self.rng.pick((f'{name} or ', f'{name} and ', '', 'not ', f'{name} != '))}({self.condition()})"
+            )
         else:
             self.do_reduce()
 
@@ -385,14 +481,18 @@ class Kernel:
         names = [n for n, k in self.scalars.items() if n[0] == "r" and k == "int"]
         if names:
             self.emit(f"if {self.rng.pick(self.indexes or ['r0'])} == {self.rng.pick((1, 4, 7, 20))}:")
-            self.emit(f"    {self.rng.pick(names)} {self.rng.pick(('= 1.5', '= True', '+= 0.5', '= 2**64', '= 2**63 - 2'))}")
+            self.emit(
+                f"    {self.rng.pick(names)} {self.rng.pick(('= 1.5', '= True', '+= 0.5', '= 2**64', '= 2**63 - 2'))}"
+            )
 
     def do_branch(self) -> None:
         rng = self.rng
         if rng.chance(0.15):
             # What the first comparison decides bears on the second.
             x, y = self.int(0), self.int(0)
-            self.emit(f"if {x} {rng.pick(('<=', '<', '>=', '>', '!='))} {y} and {x} {rng.pick(('==', '<', '>', '>=', '<='))} {y}:")
+            self.emit(
+                f"if {x} {rng.pick(('<=', '<', '>=', '>', '!='))} {y} and {x} {rng.pick(('==', '<', '>', '>=', '<='))} {y}:"
+            )
         else:
             self.emit(f"if {self.condition()}:")
         before = dict(self.scalars)
@@ -495,7 +595,9 @@ class Kernel:
             return f"{self.element(rng.pick(same))}"
         if rng.chance(0.3):
             return rng.pick([n for n, k in self.scalars.items() if k == "int"] or ["7"])
-        return f"({self.int(2)}) % {rng.pick((7, 100, 50, 129, 257))}" if code != "i8" or rng.chance(0.5) else self.int(2)
+        return (
+            f"({self.int(2)}) % {rng.pick((7, 100, 50, 129, 257))}" if code != "i8" or rng.chance(0.5) else self.int(2)
+        )
 
     def int(self, depth: int) -> str:
         """A Python int."""
@@ -513,7 +615,7 @@ class Kernel:
         if choice == 11:
             return f"({self.int(d)} {rng.pick(('&', '|', '^'))} {self.int(d)})"
         if choice == 12:
-            return f"({self.int(d)} {rng.pick(('>>', '>>', '<<'))} {rng.pick(('1', '3', '5', '63', '64', '(' + self.int_leaf() + ' & 63)', self.int_leaf() + ' % 70' ))})"
+            return f"({self.int(d)} {rng.pick(('>>', '>>', '<<'))} {rng.pick(('1', '3', '5', '63', '64', '(' + self.int_leaf() + ' & 63)', self.int_leaf() + ' % 70'))})"
         if choice == 13:
             return f"abs({self.int(d)})"
         if choice == 14:
@@ -525,9 +627,20 @@ class Kernel:
             return f"({self.int(d)} if {self.condition()} else {self.int(d)})"
         if choice == 17 and self.helper:
             self.cover["kernel.call"] += 1
-            return f"h({self.int(d)},\n{'    ' * self.depth}  {self.int(d)})" if rng.chance(0.2) else f"h({self.int(d)}, {self.int(d)})"
+            return (
+                f"h({self.int(d)},\n{'    ' * self.depth}  {self.int(d)})"
+                if rng.chance(0.2)
+                else f"h({self.int(d)}, {self.int(d)})"
+            )
         if choice == 18:
-            return rng.pick((f"int({self.float(d)})", f"round({self.float(d)})", f"({self.int(d)} ** {rng.pick((2, 3))})", f"divmod({self.int(d)}, {rng.pick((3, -7))})[{rng.below(2)}]"))
+            return rng.pick(
+                (
+                    f"int({self.float(d)})",
+                    f"round({self.float(d)})",
+                    f"({self.int(d)} ** {rng.pick((2, 3))})",
+                    f"divmod({self.int(d)}, {rng.pick((3, -7))})[{rng.below(2)}]",
+                )
+            )
         return f"(-{self.int(d)})"
 
     def int_leaf(self) -> str:
@@ -570,7 +683,13 @@ class Kernel:
             return f"math.{rng.pick(('sqrt', 'floor', 'fabs', 'exp', 'sin'))}({rng.pick(('abs', 'abs', 'float'))}({self.float(d)}) % 9.0)"
         if choice == 14:
             return f"({self.float(d)} {rng.pick(('+', '*', '-'))} {self.int(d)})"
-        return rng.pick((f"(-{self.float(d)})", f"({self.float(d)} ** {rng.pick(('2', '0.5', '1.5', '3'))})", f"({self.int(d)} / {rng.pick(('3', '7', self.int(0)))})"))
+        return rng.pick(
+            (
+                f"(-{self.float(d)})",
+                f"({self.float(d)} ** {rng.pick(('2', '0.5', '1.5', '3'))})",
+                f"({self.int(d)} / {rng.pick(('3', '7', self.int(0)))})",
+            )
+        )
 
     def float_leaf(self) -> str:
         rng = self.rng
@@ -600,7 +719,13 @@ class Kernel:
             return f"{self.int(0)} {rng.pick(('%', '&'))} {rng.pick((2, 3))} == {rng.pick((0, 1))}"
         if choice == 10:
             return f"{self.int(0)} < {self.int(0)} <= {self.int(0)}"
-        return rng.pick((f"({self.int(0)}, {self.float(0)}) == ({self.int(0)}, {self.float(0)})", f"not {self.int(0)}", f"{self.int(0)} > 0 and {self.float(0)} < 2.0"))
+        return rng.pick(
+            (
+                f"({self.int(0)}, {self.float(0)}) == ({self.int(0)}, {self.float(0)})",
+                f"not {self.int(0)}",
+                f"{self.int(0)} > 0 and {self.float(0)} < 2.0",
+            )
+        )
 
     # -- steps ------------------------------------------------------------------------------------
     def steps(self) -> list:
@@ -638,7 +763,11 @@ def kind_of(code: str) -> str:
 
 def scalar(rng: Rng, kind: str) -> str:
     if kind == "int":
-        return rng.pick(("0", "1", "2", "-1", "3", "7", "-5", "12", "40", *EDGES)) if rng.chance(0.7) else str(rng.between(-60, 60))
+        return (
+            rng.pick(("0", "1", "2", "-1", "3", "7", "-5", "12", "40", *EDGES))
+            if rng.chance(0.7)
+            else str(rng.between(-60, 60))
+        )
     if kind == "float":
         return rng.pick(FLOAT_EDGES) if rng.chance(0.2) else rng.pick(("0.5", "1.5", "-2.25", "3.0", "0.1"))
     if kind == "bool":

@@ -76,7 +76,9 @@ class Scalars:
 
     def python(self) -> tuple:
         rng = self.rng
-        pick = lambda: rng.pick(EDGES) if rng.chance(0.5) else str(rng.pick((0, 1, -1, 2, 3, -3, 7, 8, 63, 64, 65, -8, 100)))
+        pick = lambda: (
+            rng.pick(EDGES) if rng.chance(0.5) else str(rng.pick((0, 1, -1, 2, 3, -3, 7, 8, 63, 64, 65, -8, 100)))
+        )
         x, y = pick(), pick()
         if rng.chance(0.12):
             x, y = "-2**63", "-1"
@@ -94,14 +96,21 @@ class Scalars:
     def numpy_int(self, code: str) -> int:
         bits = 8 * int(code[1:])
         low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if code[0] == "i" else (0, (1 << bits) - 1)
-        n = self.rng.pick((low, low + 1, high, high - 1, high // 2 + 1, 0, 1, 2, 3, 7, bits - 1, bits, bits + 1, -1, -3))
+        n = self.rng.pick(
+            (low, low + 1, high, high - 1, high // 2 + 1, 0, 1, 2, 3, 7, bits - 1, bits, bits + 1, -1, -3)
+        )
         return max(low, min(n, high))
 
     def floats(self) -> tuple:
         if not hasattr(self, "code"):
             self.code = self.rng.pick(("float64", "float64", "float32"))
         values = [self.rng.pick(FLOAT_EDGES) if self.rng.chance(0.3) else self.rng.pick(FLOAT_VALUES) for _ in range(2)]
-        return tuple(f"np.{self.code}({v})" if self.code == "float64" or abs(eval(v, {"math": __import__("math")})) < 1e38 else "np.float32(2.0)" for v in values)
+        return tuple(
+            f"np.{self.code}({v})"
+            if self.code == "float64" or abs(eval(v, {"math": __import__("math")})) < 1e38
+            else "np.float32(2.0)"
+            for v in values
+        )
 
     def complex(self) -> tuple:
         return self.rng.pick(COMPLEX_VALUES), self.rng.pick(COMPLEX_VALUES)

@@ -2,9 +2,10 @@
 
 import warnings
 
-import flashpoint
 import numpy as np
 import pytest
+
+import flashpoint
 
 N = 5000
 

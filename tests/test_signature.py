@@ -92,3 +92,19 @@ def test_inspect_shows_the_version_of_a_signature():
     assert "square" in compiled.inspect("ir"), "the generic form, without a signature"
     with pytest.raises(ValueError, match="signature"):
         compiled.inspect("ir", signature="no such type")
+
+
+@pytest.mark.parametrize("name", ["locals", "vars", "dir", "eval"])
+def test_a_function_that_looks_at_its_own_frame_says_so(name):
+    texts = {"locals": "sorted(locals())", "vars": "sorted(vars())", "dir": "dir()", "eval": "eval('x + 1')"}
+    source = f"def looks(x):\n    return {texts[name]}\n"
+    import linecache
+
+    linecache.cache[f"<{name}>"] = (len(source), None, source.splitlines(True), f"<{name}>")
+    scope = {}
+    exec(compile(source, f"<{name}>", "exec"), scope)
+    compiled = flashpoint.njit(scope["looks"])
+    assert compiled(3) == scope["looks"](3)
+    report = compiled.explain()
+    assert report.tier is None
+    assert any("FP406" in reason and f"`{name}`" in reason for reason in report.reasons), report

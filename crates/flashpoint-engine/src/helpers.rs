@@ -24,7 +24,7 @@ const MAX_POLLS_SKIPPED: u128 = 20;
 /// Addresses of helpers and of libm, for hosts of type `H`.
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     let mut table = Box::new([missing as *const () as usize; HELPER_TABLE_WORDS]);
-    let helpers: [(Helper, usize); 11] = [
+    let helpers: [(Helper, usize); 10] = [
         (Helper::GenericStep, generic_step::<H> as *const () as usize),
         (Helper::Release, release::<H> as *const () as usize),
         (Helper::Retain, retain::<H> as *const () as usize),
@@ -34,7 +34,6 @@ pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
         (Helper::FloatPow, float_pow as *const () as usize),
         (Helper::RoundDigits, round_digits as *const () as usize),
         (Helper::Int128ToFloat, int128_to_float as *const () as usize),
-        (Helper::Recursion, missing as *const () as usize),
         (Helper::IntPow, int_pow as *const () as usize),
     ];
     for (helper, address) in helpers {

@@ -90,6 +90,7 @@ reasons! {
     NotAFunction = 403, "FP403", "only Python functions can be compiled", help: "decorate the function itself";
     NestedClass = 404, "FP404", "a function with a nested class is run by CPython", help: "move the class out of the function";
     Disabled = 405, "FP405", "compilation is switched off", help: "unset FLASHPOINT_TIER or leave `flashpoint.interpret()`";
+    OwnFrame = 406, "FP406", "the function looks at its own frame, which only CPython can give it", help: "pass what it needs as arguments";
 }
 
 impl std::fmt::Display for Reason {

@@ -8,7 +8,7 @@ use crate::typed::*;
 
 impl Helper {
     /// Every helper, in the order of their numbers.
-    pub const ALL: [Helper; 11] = [
+    pub const ALL: [Helper; 10] = [
         Helper::GenericStep,
         Helper::Release,
         Helper::Retain,
@@ -18,7 +18,6 @@ impl Helper {
         Helper::FloatPow,
         Helper::RoundDigits,
         Helper::Int128ToFloat,
-        Helper::Recursion,
         Helper::IntPow,
     ];
 
@@ -28,7 +27,7 @@ impl Helper {
         const I64: Type = Type::I64;
         const F64: Type = Type::F64;
         match self {
-            Helper::GenericStep | Helper::FinishCall | Helper::Recursion => (&[I64], &[I64]),
+            Helper::GenericStep | Helper::FinishCall => (&[I64], &[I64]),
             Helper::Release | Helper::Retain => (&[PTR], &[]),
             Helper::NewArray => (&[I64, I64, I64, I64, PTR, PTR], &[I64]),
             Helper::Poll => (&[], &[I64]),

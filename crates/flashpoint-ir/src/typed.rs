@@ -408,8 +408,6 @@ pub enum Helper {
     RoundDigits = 7,
     /// `(low: i64, high: i64) -> f64`: an `i128` to float, rounded to nearest even.
     Int128ToFloat = 8,
-    /// `(depth_change: i64) -> i64`: enters (+1) or leaves (-1) a Python-level call; nonzero if it raised RecursionError.
-    Recursion = 9,
     /// `(base: i64, exponent: i64) -> (value: i64, overflow: i64)`: an integer power; `overflow` is set if it does not fit.
     IntPow = 10,
 }

@@ -66,7 +66,7 @@ fn busy_function() -> TypedFunction {
     let zero = b.i64(0);
     let returned = b.icmp(IntCC::Eq, status, zero);
     b.guard(returned, exit);
-    b.push(InstKind::CallHelper(Helper::Recursion, vec![status]), &[Type::I64]);
+    b.push(InstKind::CallHelper(Helper::FinishCall, vec![status]), &[Type::I64]);
     b.func.result = Some(Type::F64);
     b.ret(Some(z));
     b.func

@@ -96,7 +96,7 @@ pub fn prepare(function: &Bound<'_, PyAny>, options: UnitOptions) -> PyResult<Re
         Err(why) => return Ok(Err(why.into())),
     };
     if let Some((what, span)) = own_frame_use(function, &generic)? {
-        return Ok(Err(Plain { reason: Reason::NoTypedForm, what, span }));
+        return Ok(Err(Plain { reason: Reason::OwnFrame, what, span }));
     }
     let code = match Code::load(Arc::clone(&generic), engine().policy.trips_before_tier1()) {
         Ok(code) => code,
@@ -143,7 +143,7 @@ fn own_frame_use(function: &Bound<'_, PyAny>, generic: &GenericFunction) -> PyRe
             _ => continue,
         };
         if looks {
-            return Ok(Some((format!("`{name}` looks at the frame of the function itself"), *span)));
+            return Ok(Some((format!("`{name}`"), *span)));
         }
     }
     Ok(None)

@@ -37,10 +37,10 @@ impl Lowering<'_> {
                 .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
                 .map(|slot| (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])))
                 .collect();
-            if planted(Defect::SnapshotSlotsSwapped) {
-                if let [(a, _), (b, _), ..] = &mut slots[..] {
-                    std::mem::swap(a, b);
-                }
+            if planted(Defect::SnapshotSlotsSwapped)
+                && let [(a, _), (b, _), ..] = &mut slots[..]
+            {
+                std::mem::swap(a, b);
             }
             if planted(Defect::PollOmitsSlot) && reason == Reason::Swap {
                 slots.pop();

@@ -33,10 +33,13 @@ pub struct FunctionData {
     /// Snippets made for this function, by the address of the template and the line.
     snippets: RefCell<HashMap<(usize, u32), Py<PyAny>>>,
     /// The last snippet of each operation, with the address of its source if that is a constant.
-    last_snippets: RefCell<Vec<Option<(*const u8, Py<PyAny>)>>>,
+    last_snippets: RefCell<Vec<Option<LastSnippet>>>,
     /// The code object of traceback frames, and the instruction that stands for each position.
     trace: OnceCell<TraceTable>,
 }
+
+/// The address of a constant source, and the code object made of it.
+type LastSnippet = (*const u8, Py<PyAny>);
 
 struct TraceTable {
     code: Py<PyAny>,
