@@ -31,7 +31,7 @@ pub fn if_convert(func: &mut TypedFunction, context: &mut PassContext) -> bool {
         let cfg = Cfg::of(func);
         let found = func.layout.iter().find_map(|block| Diamond::at(func, &cfg, *block));
         let Some(diamond) = found else { return changed };
-        diamond.convert(func);
+        diamond.convert(func, context);
         changed = true;
     }
 }
@@ -83,7 +83,7 @@ impl Diamond {
         Some(Diamond { block, cond: *cond, sides, join: true_join, args: [true_args, false_args] })
     }
 
-    fn convert(self, func: &mut TypedFunction) {
+    fn convert(self, func: &mut TypedFunction, context: &mut PassContext) {
         let branch = func.blocks[self.block.index()].insts.pop().expect("a terminator");
         let line = func.insts[branch.index()].line;
         for (side, taken_if) in self.sides.into_iter().zip([true, false]) {
@@ -105,6 +105,7 @@ impl Diamond {
                     // What nearly always holds comes first: a back end tests it alone, and the other only where it fails.
                     let holds = emit.binary(BinaryOp::Or, holds, other_side);
                     func.insts[inst.index()].kind = InstKind::Guard(holds, exit);
+                    context.converted_guards.insert(inst);
                 }
                 func.blocks[self.block.index()].insts.push(inst);
             }

@@ -29,6 +29,8 @@ pub struct Pass {
 pub struct PassContext {
     /// Headers of loops that are the checked version beside a faster one: loop passes leave them alone.
     pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
+    /// Guards that stood on one side of a branch and are now asked on both: their exits hold only where that side is taken.
+    pub converted_guards: std::collections::HashSet<flashpoint_ir::typed::Inst>,
     /// Licence to reassociate, from the function.
     pub fastmath: bool,
     /// See [`Report::stores_before_test`].

@@ -147,7 +147,8 @@ impl Lowering<'_> {
             return Err(Stop::Leave(Reason::IntOverflow));
         }
         let wide = lhs.ty == SlotType::Int128 || rhs.ty == SlotType::Int128;
-        let widens = matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul) && feedback.widen && !self.b.func.licences.wrap;
+        let may_widen = matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::LShift);
+        let widens = may_widen && feedback.widen && !self.b.func.licences.wrap;
         if wide || widens {
             return self.wide_int_binary(op, lhs, rhs);
         }
@@ -201,10 +202,45 @@ impl Lowering<'_> {
             BinOp::Add => Some(OverflowOp::SaddOverflow),
             BinOp::Sub => Some(OverflowOp::SsubOverflow),
             BinOp::Mul => Some(OverflowOp::SmulOverflow),
-            BinOp::And | BinOp::Or | BinOp::Xor => None,
-            _ => return Err(Stop::Leave(Reason::IntOverflow)),
+            BinOp::And | BinOp::Or | BinOp::Xor | BinOp::FloorDiv | BinOp::Mod | BinOp::LShift | BinOp::RShift => None,
+            BinOp::TrueDiv | BinOp::Pow | BinOp::MatMul => return Err(Stop::Leave(Reason::IntOverflow)),
         };
         let (a, b) = (self.to_i128(lhs), self.to_i128(rhs));
+        match op {
+            BinOp::FloorDiv => {
+                self.guard_division(a, b);
+                return Ok(Val::new(SlotType::Int128, self.b.binary(BinaryOp::SdivFloor, a, b)));
+            }
+            BinOp::Mod => {
+                self.guard_division(a, b);
+                let rest = self.b.binary(BinaryOp::SremFloor, a, b);
+                // A remainder is smaller than the divisor.
+                return Ok(match rhs.ty {
+                    SlotType::Int128 => Val::new(SlotType::Int128, rest),
+                    _ => Val::int(self.b.convert(ConvertOp::Trunc, rest, Type::I64)),
+                });
+            }
+            BinOp::LShift => {
+                let limit = self.b.iconst(Type::I128, 127);
+                let in_range = self.b.icmp(IntCC::Ule, b, limit);
+                self.guard(in_range, Reason::ShiftOutOfRange);
+                let value = self.b.binary(BinaryOp::Shl, a, b);
+                let back = self.b.binary(BinaryOp::Ashr, value, b);
+                let kept = self.b.icmp(IntCC::Eq, back, a);
+                self.guard(kept, Reason::IntOverflow);
+                return Ok(Val::new(SlotType::Int128, value));
+            }
+            BinOp::RShift => {
+                let zero = self.b.iconst(Type::I128, 0);
+                let max = self.b.iconst(Type::I128, 127);
+                let positive = self.b.icmp(IntCC::Sge, b, zero);
+                self.guard(positive, Reason::ShiftOutOfRange);
+                let beyond = self.b.icmp(IntCC::Sgt, b, max);
+                let count = self.b.select(beyond, max, b);
+                return Ok(Val::new(SlotType::Int128, self.b.binary(BinaryOp::Ashr, a, count)));
+            }
+            _ => {}
+        }
         let value = match checked {
             Some(op) => {
                 let (value, overflow) = self.b.overflow(op, a, b);
@@ -269,7 +305,7 @@ impl Lowering<'_> {
         if !self.b.func.licences.wrap && !planted(Defect::ShiftedOutBits) {
             let back = self.b.binary(BinaryOp::Ashr, value, b);
             let kept = self.b.icmp(IntCC::Eq, back, a);
-            self.guard(kept, Reason::ShiftOutOfRange);
+            self.guard(kept, Reason::IntOverflow);
         }
         Ok(Val::int(value))
     }
@@ -309,7 +345,7 @@ impl Lowering<'_> {
                 let narrow = self.to_i64(val);
                 Ok(self.b.convert(ConvertOp::SintToFloat, narrow, Type::F64))
             }
-            SlotType::Int128 => Err(Stop::Leave(Reason::IntOverflow)),
+            SlotType::Int128 => Ok(self.b.convert(ConvertOp::SintToFloat, val.word(), Type::F64)),
             _ => untyped(format!("{} as a float", val.ty.describe())),
         }
     }

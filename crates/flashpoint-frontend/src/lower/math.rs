@@ -2,7 +2,7 @@
 
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{BinaryOp, FloatCC, IntCC, LibFunc, UnaryOp, Value};
+use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, LibFunc, Type, UnaryOp, Value};
 
 use super::state::Val;
 use super::types::SlotType;
@@ -174,9 +174,50 @@ impl Lowering<'_> {
         Ok(Val::new(SlotType::Numpy(dtype), value))
     }
 
+    /// `np.minimum` and `np.maximum` of two scalars. NaN wins; of 0.0 and -0.0 NumPy chooses.
+    fn numpy_extremum(&mut self, is_minimum: bool, a: &Val, b: &Val) -> Low<Val> {
+        let dtype = match (&a.ty, &b.ty) {
+            (SlotType::Int, SlotType::Int) => DType::I64,
+            (SlotType::Float | SlotType::Int, SlotType::Float | SlotType::Int) => DType::F64,
+            _ => match self.common_dtype(a, b) {
+                Some(dtype) => dtype,
+                None => return untyped("this NumPy function"),
+            },
+        };
+        let (x, y) = (self.to_dtype(a, dtype)?, self.to_dtype(b, dtype)?);
+        let value = match dtype {
+            DType::F32 | DType::F64 => {
+                let ordered = self.b.fcmp(if is_minimum { FloatCC::Lt } else { FloatCC::Gt }, x, y);
+                let is_nan = self.b.fcmp(FloatCC::Ne, x, x);
+                let first = self.b.binary(BinaryOp::Or, ordered, is_nan);
+                let equal = self.b.fcmp(FloatCC::Eq, x, y);
+                let bits = if dtype == DType::F32 { Type::I32 } else { Type::I64 };
+                let (p, q) = (self.b.convert(ConvertOp::Bitcast, x, bits), self.b.convert(ConvertOp::Bitcast, y, bits));
+                let differ = self.b.icmp(IntCC::Ne, p, q);
+                let zeros = self.b.binary(BinaryOp::And, equal, differ);
+                self.guard_not(zeros, Reason::Untyped);
+                self.b.select(first, x, y)
+            }
+            _ if dtype.is_int() => {
+                let op = match (is_minimum, dtype.is_signed_int()) {
+                    (true, true) => BinaryOp::Smin,
+                    (true, false) => BinaryOp::Umin,
+                    (false, true) => BinaryOp::Smax,
+                    (false, false) => BinaryOp::Umax,
+                };
+                self.b.binary(op, x, y)
+            }
+            _ => return untyped("this NumPy function"),
+        };
+        Ok(Val::new(SlotType::Numpy(dtype), value))
+    }
+
     /// NumPy's functions of a scalar: on Python floats and ints they give `float64`.
     pub(super) fn call_numpy(&mut self, func: NumpyFunc, args: &[Val]) -> Low<Val> {
-        if matches!(func, NumpyFunc::Minimum | NumpyFunc::Maximum) || args.len() != 1 {
+        if let (NumpyFunc::Minimum | NumpyFunc::Maximum, [a, b]) = (func, args) {
+            return self.numpy_extremum(func == NumpyFunc::Minimum, a, b);
+        }
+        if args.len() != 1 {
             return untyped("this NumPy function");
         }
         let val = &args[0];

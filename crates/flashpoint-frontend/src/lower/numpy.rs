@@ -80,7 +80,7 @@ fn promote_weak(dtype: DType, python: &SlotType) -> Option<DType> {
 
 impl Lowering<'_> {
     /// The common type of two operands of which at least one is a NumPy scalar.
-    fn common_dtype(&self, lhs: &Val, rhs: &Val) -> Option<DType> {
+    pub(super) fn common_dtype(&self, lhs: &Val, rhs: &Val) -> Option<DType> {
         let dtype = match (&lhs.ty, &rhs.ty) {
             (SlotType::Numpy(a), SlotType::Numpy(b)) => promote(*a, *b),
             (SlotType::Numpy(a), python) | (python, SlotType::Numpy(a)) => promote_weak(*a, python)?,
