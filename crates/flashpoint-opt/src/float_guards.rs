@@ -14,7 +14,7 @@
 //!
 //! Does not know about: loops. See [`crate::strips`] for tests put off over many iterations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::*;
@@ -139,7 +139,7 @@ pub fn gather_float_guards(func: &mut TypedFunction, context: &mut PassContext) 
     let mut defs = Defs::of(func);
     for block in func.layout.clone() {
         let mut at = block;
-        while let Some(run) = Run::first(func, &defs, at, context) {
+        while let Some(run) = Run::first(func, &defs, at, &context.converted_guards) {
             at = run.gather(func, &mut defs, at);
             changed = true;
         }
@@ -158,14 +158,16 @@ struct Run {
 
 impl Run {
     /// The first run of a block that is worth a test.
-    fn first(func: &TypedFunction, defs: &Defs, block: Block, context: &PassContext) -> Option<Run> {
+    fn first(func: &TypedFunction, defs: &Defs, block: Block, converted: &HashSet<Inst>) -> Option<Run> {
         let insts = &func.blocks[block.index()].insts;
         let mut run = Run { soft: Vec::new(), stores: Vec::new(), end: 0 };
         // What was read, and whether nothing was stored since.
         let mut read: Vec<(Value, i32, Value, bool)> = Vec::new();
         for (at, inst) in insts.iter().copied().enumerate() {
-            // A converted guard's exit is not where the others are done again.
-            if let Some(soft) = soft_guard(func, defs, inst).filter(|_| !context.converted.contains(&inst)) {
+            // A converted guard's exit lies on one side of a branch: the others may not leave by it.
+            if let Some(soft) =
+                soft_guard(func, defs, inst).filter(|_| !run.soft.is_empty() || !converted.contains(&inst))
+            {
                 run.soft.push(soft);
                 continue;
             }

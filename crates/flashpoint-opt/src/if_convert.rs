@@ -105,7 +105,7 @@ impl Diamond {
                     // What nearly always holds comes first: a back end tests it alone, and the other only where it fails.
                     let holds = emit.binary(BinaryOp::Or, holds, other_side);
                     func.insts[inst.index()].kind = InstKind::Guard(holds, exit);
-                    context.converted.insert(inst);
+                    context.converted_guards.insert(inst);
                 }
                 func.blocks[self.block.index()].insts.push(inst);
             }

@@ -29,10 +29,10 @@ pub struct Pass {
 pub struct PassContext {
     /// Headers of loops that are the checked version beside a faster one: loop passes leave them alone.
     pub checked_versions: std::collections::HashSet<flashpoint_ir::typed::Block>,
+    /// Guards that stood on one side of a branch and are now asked on both: their exits hold only where that side is taken.
+    pub converted_guards: std::collections::HashSet<flashpoint_ir::typed::Inst>,
     /// Licence to reassociate, from the function.
     pub fastmath: bool,
-    /// Guards that stand on one side of a branch no more, but test for it: their exits are right on that side only.
-    pub converted: std::collections::HashSet<flashpoint_ir::typed::Inst>,
     /// See [`Report::stores_before_test`].
     pub stores_before_test: bool,
     /// See [`PassOptions::short_strips`].

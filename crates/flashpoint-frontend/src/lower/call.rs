@@ -6,7 +6,7 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::Recipe;
 use flashpoint_ir::typed::{
-    BinaryOp, ConvertOp, FloatCC, Helper, InstKind, IntCC, Region, Type, UnaryOp, UnitRef, Value,
+    BinaryOp, ConvertOp, FloatCC, Helper, Inst, InstKind, IntCC, Region, Type, UnaryOp, UnitRef, Value,
 };
 
 use super::state::{ArrayParts, FrameVals, Val};
@@ -430,7 +430,10 @@ impl Lowering<'_> {
         if callee.is_own && *self.result.get_or_insert_with(|| callee.result.clone()) != callee.result {
             return Err(Stop::Leave(Reason::CalleeResult));
         }
-        self.call_unit(dst, callee.unit, &callee.result, &args);
+        let inst = self.call_unit(dst, callee.unit, &callee.result, &args);
+        if callee.is_own {
+            self.own_calls.push(inst);
+        }
         Ok(Flow::Next)
     }
 
@@ -492,7 +495,7 @@ impl Lowering<'_> {
         (left, inlined)
     }
 
-    fn call_unit(&mut self, dst: SlotIdx, unit: UnitRef, result: &SlotType, args: &[Val]) {
+    fn call_unit(&mut self, dst: SlotIdx, unit: UnitRef, result: &SlotType, args: &[Val]) -> Inst {
         let (left, inlined) = self.guard_depth();
         let ctx = self.b.context();
         let one = self.b.iconst(Type::I32, 1);
@@ -504,8 +507,8 @@ impl Lowering<'_> {
         let register = result.machine_types();
         let mut types = register.clone();
         types.push(Type::I64);
-        let inst = self.b.push(InstKind::CallUnit(unit, words), &types);
-        let results = self.b.results(inst).to_vec();
+        let call = self.b.push(InstKind::CallUnit(unit, words), &types);
+        let results = self.b.results(call).to_vec();
         let status = results[results.len() - 1];
         self.b.store(left, ctx, flashpoint_ir::abi::offset::CALLS_LEFT, Region::Context);
 
@@ -547,6 +550,7 @@ impl Lowering<'_> {
         self.b.switch_to(done);
         self.exits.clear();
         self.state.set(dst, Val::of(result.clone(), done_params));
+        call
     }
 
     /// The exit of a call whose callee raised: the exception is raised again at the call.

@@ -43,7 +43,7 @@ use flashpoint_ir::generic::*;
 use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{Block, Licences, SnapshotId, TypedFunction, Value};
+use flashpoint_ir::typed::{Block, Inst, InstKind, Licences, SnapshotId, TypedFunction, Value};
 
 pub use step::{STEP_BITS, Step};
 
@@ -221,6 +221,8 @@ struct Lowering<'a> {
     version: u64,
     steps: Vec<Step>,
     has_numpy_floats: bool,
+    /// Calls of the function itself. They lack the parameters that are not slots until all of those are known.
+    own_calls: Vec<Inst>,
 
     blocks: HashMap<Key, Block>,
     n_versions: HashMap<(Pc, state::Path), usize>,
@@ -254,6 +256,7 @@ impl<'a> Lowering<'a> {
             version: request.version,
             steps: Vec::new(),
             has_numpy_floats: false,
+            own_calls: Vec::new(),
             blocks: HashMap::new(),
             n_versions: HashMap::new(),
             queue: VecDeque::new(),
@@ -288,6 +291,18 @@ impl<'a> Lowering<'a> {
     }
 
     fn finish(mut self) -> Lowered {
+        let beyond_slots: Vec<Value> = self
+            .params
+            .iter()
+            .zip(&self.param_values)
+            .filter(|(param, _)| !matches!(param.source, EntrySource::Slot(_)))
+            .flat_map(|(_, words)| words.iter().copied())
+            .collect();
+        for inst in std::mem::take(&mut self.own_calls) {
+            if let InstKind::CallUnit(_, args) = &mut self.b.func.insts[inst.index()].kind {
+                args.extend(&beyond_slots);
+            }
+        }
         self.b.func.result = self.result.as_ref().and_then(|ty| ty.machine_types().first().copied());
         let result = self.result.clone();
         Lowered {
