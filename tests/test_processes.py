@@ -222,3 +222,27 @@ def test_import_in_a_thread_and_exit_while_compiling(tmp_path):
     thread.join()
     """
     assert run_script(script, tmp_path=tmp_path) == ("done\n", "")
+
+
+@pytest.mark.skipif(not flashpoint.tier2_available(), reason="tier 2 is not part of this build")
+def test_the_process_ends_while_a_long_compile_is_under_way(tmp_path):
+    lines = [f"            t += a[i] * {k}.5 + a[n - 1 - i] / ({k} + t * t)" for k in range(60)]
+    script = "\n".join(
+        [
+            "import numpy as np",
+            "import flashpoint",
+            "@flashpoint.njit",
+            "def f(a, m):",
+            "    t = 0.0",
+            "    n = len(a)",
+            "    for j in range(m):",
+            "        for i in range(n):",
+            *lines,
+            "    return t",
+            "f(np.ones(100), 20)",
+            "print('done')",
+        ]
+    )
+    for _ in range(3):
+        output, _ = run_script(script, tmp_path=tmp_path)
+        assert output == "done\n"

@@ -25,8 +25,11 @@ use flashpoint_opt::{PassOptions, optimize};
 use crate::queue::Queue;
 use crate::unit::{CodeCell, Compiled};
 
-/// How long a process waits at its end, or before a fork, for the compile that is under way.
+/// How long a process waits before a fork for the compile that is under way.
 const GRACE: Duration = Duration::from_millis(500);
+/// At the end of the process, a thread inside LLVM would find LLVM's statics destroyed. Compiles are bounded by instructions,
+/// and take longer than this only where the machine stands still.
+const LAST_GRACE: Duration = Duration::from_secs(20);
 /// Bytes of executable memory.
 const CODE_BUDGET: usize = 256 << 20;
 /// Instructions after the passes beyond which a function is left on its lower tier, by tier: LLVM's time grows faster than
@@ -283,17 +286,17 @@ impl Compiler {
         }
     }
 
-    /// Stops the threads: no compile starts, and those under way are waited for briefly. For the end of the process.
+    /// Stops the threads: no compile starts, and those under way are waited for. For the end of the process.
     pub fn shut_down(&self) {
         self.stop.store(true, Ordering::Release);
         self.waiting().queue.clear();
         self.wake.notify_all();
-        self.wait_idle();
+        self.wait_idle(LAST_GRACE);
     }
 
-    /// Waits briefly until no compile is under way; says whether that is so.
-    pub fn wait_idle(&self) -> bool {
-        let deadline = Instant::now() + GRACE;
+    /// Waits until no compile is under way, but no longer than `grace`; says whether that is so.
+    fn wait_idle(&self, grace: Duration) -> bool {
+        let deadline = Instant::now() + grace;
         while self.running.load(Ordering::Acquire) != 0 {
             if Instant::now() > deadline {
                 return false;
@@ -307,7 +310,7 @@ impl Compiler {
     /// is held meanwhile, since whoever waited for one with the GIL in hand would wait for ever.
     pub fn before_fork(&self) {
         self.paused.store(true, Ordering::Release);
-        self.wait_idle();
+        self.wait_idle(GRACE);
         // Idle threads give up the lock by going to sleep, and nothing wakes them now.
         drop(self.waiting());
     }
