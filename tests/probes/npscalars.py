@@ -377,3 +377,8 @@ def comparing_nan_in_a_loop_is_quiet(a):
     for i in range(len(a)):
         out[i] = a[i] * 2 if a[i] > 0 else a[i] * 3
     return out
+
+
+@probe((0.0, np.float64(np.inf)), (4.0, np.float64(2.0)), (-1.0, np.float64(3.0)))
+def guards_on_both_sides_of_a_branch(x, y):
+    return np.sqrt(x) if x else 1 * y
