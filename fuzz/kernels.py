@@ -52,7 +52,7 @@ EDGES = (
 NESTS = Table(
     {
         "one": 30,
-        "clean": 22,
+        "clean": 28,
         "range": 14,
         "two": 14,
         "array": 7,
@@ -62,7 +62,7 @@ NESTS = Table(
         "rows": 5,
         "fixed": 5,
         "escape": 5,
-        "grow": 5,
+        "grow": 12,
     }
 )
 STATEMENTS = Table(
@@ -96,6 +96,7 @@ class Kernel:
         self.depth = 1
         self.helper = ""
         self.alias_chance = 0.12
+        self.big_chance = 0.15  # of an array of ints near the limit
 
     # -- the program ------------------------------------------------------------------------------
     def text(self) -> str:
@@ -220,7 +221,7 @@ class Kernel:
     def nest_clean(self) -> None:
         """A loop that tier 2 can make clean: strips, check loops, versions, vectors. Views of one array, sums at the limit."""
         rng = self.rng
-        self.alias_chance = 0.35
+        self.alias_chance = self.big_chance = 0.35
         code = rng.pick(("i8", "i8", "i8", "i8", "i4", "f8", "u1"))
         for name in self.arrays:
             self.arrays[name] = (1, code)
@@ -740,7 +741,7 @@ class Kernel:
                     size = n if rng.chance(0.9) else max(0, n + rng.pick((-1, 1, 2)))
                     if i and rng.chance(0.06):
                         code = rng.draw(CODES)
-                    values.append(array(rng, rank, code, size))
+                    values.append(array(rng, rank, code, size, self.big_chance))
                 else:
                     kind = self.scalars[name]
                     if i and rng.chance(0.1):
@@ -775,7 +776,7 @@ def scalar(rng: Rng, kind: str) -> str:
     return f"np.{rng.pick(('int64', 'int32', 'float64', 'uint8'))}({rng.pick((0, 1, 3, 100))})"
 
 
-def array(rng: Rng, rank: int, code: str, n: int) -> str:
+def array(rng: Rng, rank: int, code: str, n: int, big_chance: float) -> str:
     """An array of about `n` elements: a pattern, often with one element that is out of the ordinary."""
     shape = "" if rank == 1 else f".reshape({max(1, n // 3)}, -1)" if n % max(1, n // 3) == 0 else f".reshape(-1, {n})"
     if n == 0:
@@ -792,8 +793,8 @@ def array(rng: Rng, rank: int, code: str, n: int) -> str:
         bits, signed = 8 * int(code[1:]), code[0] == "i"
         low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
         edge = str(rng.pick((low, high, high, high // 2 + 1, high // 3, 0, 0, max(low, -1))))
-        if code == "i8" and rng.chance(0.15):
-            pattern = f"({pattern}) * {rng.pick((2**61, 2**58, 2**31 + 1))}"
+        if code == "i8" and rng.chance(big_chance):
+            pattern = f"({pattern}) * {rng.pick((2**61, 2**58, 2**59, 2**55, 2**31 + 1))}"
     if not rng.chance(0.4):
         edge = ""
     if code[0] == "u" or code == "?":
