@@ -2,9 +2,10 @@
 
 import math
 
-import flashpoint
 import numpy as np
 import pytest
+
+import flashpoint
 
 
 def objects(n):

@@ -1,6 +1,7 @@
 """Integers between 64 and 128 bits, and beyond, in loops: division, remainder, shifts, floats."""
 
 import numpy as np
+
 from harness import probe
 
 
