@@ -150,7 +150,11 @@ impl<H: Python> Rebuilder<'_, H> {
                 host.release(object);
                 made?
             }
-            Recipe::Owned(_) => Slot::object(self.word()),
+            Recipe::Held(..) => {
+                let head = self.word();
+                let (a, b) = (self.word(), self.word());
+                held_slot(head, a, b)
+            }
             Recipe::Borrowed(_) => {
                 let object = Slot::object(self.word());
                 host.retain(&object);
@@ -195,6 +199,16 @@ impl<H: Python> Rebuilder<'_, H> {
         }
         Ok(made)
     }
+}
+
+/// The slot that a held value's words are.
+pub(crate) fn held_slot(head: u64, a: u64, b: u64) -> Slot {
+    Slot { tag: Tag::ALL[head as u32 as usize], aux: (head >> 32) as u32, a, b }
+}
+
+/// The words of a held value: what compiled code makes of a slot.
+pub(crate) fn held_words(slot: Slot) -> [u64; 3] {
+    [slot.tag as u64 | u64::from(slot.aux) << 32, slot.a, slot.b]
 }
 
 fn release_all<H: Python>(host: &mut H, slots: Vec<Slot>) {

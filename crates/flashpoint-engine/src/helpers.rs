@@ -8,10 +8,10 @@
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::planted::{Defect, planted};
-use flashpoint_ir::slot::Slot;
 use flashpoint_ir::typed::{Helper, LibFunc};
 
 use crate::context::{Activation, swap_generation};
+use crate::exits::held_slot;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::Python;
 use crate::run::Engine;
@@ -75,16 +75,24 @@ unsafe fn activation_as_is<'a, H: Python>(ctx: *mut Context) -> (&'a mut Activat
     }
 }
 
-unsafe extern "C" fn release<H: Python>(ctx: *mut Context, object: u64) {
-    // SAFETY: compiled code owns the reference it gives up.
-    let (_, host) = unsafe { activation::<H>(ctx) };
-    host.release(Slot::object(object));
+unsafe extern "C" fn release<H: Python>(ctx: *mut Context, head: u64, a: u64) -> i64 {
+    let slot = held_slot(head, a, 0);
+    if !slot.owns() {
+        return 0;
+    }
+    // SAFETY: compiled code passes the context of the entry under way, and owns the reference it gives up.
+    let (activation, host) = unsafe { activation::<H>(ctx) };
+    host.release(slot);
+    i64::from(!activation.may_go_on(host))
 }
 
-unsafe extern "C" fn retain<H: Python>(ctx: *mut Context, object: u64) {
-    // SAFETY: the object is alive: something else holds it.
-    let (_, host) = unsafe { activation::<H>(ctx) };
-    host.retain(&Slot::object(object));
+unsafe extern "C" fn retain<H: Python>(ctx: *mut Context, head: u64, a: u64) {
+    let slot = held_slot(head, a, 0);
+    if slot.owns() {
+        // SAFETY: compiled code passes the context of the entry under way, and owns a reference already.
+        let (_, host) = unsafe { activation::<H>(ctx) };
+        host.retain(&slot);
+    }
 }
 
 unsafe extern "C" fn new_array<H: Python>(

@@ -62,8 +62,8 @@ impl<H: Python> Engine<H> {
         let version = unit.find(Pc(0), |slots| {
             slots.len() == args.len() && slots.iter().zip(args).all(|((slot, ty), arg)| host.has_type(arg, *slot, ty))
         })?;
-        // A step may need the slots of the call, which this way does not make.
-        if !version.lowered.steps.is_empty() {
+        // A step may need the slots of the call, which this way does not make; a held argument needs a reference.
+        if !version.lowered.steps.is_empty() || version.params().iter().any(|param| param.ty.is_held()) {
             return None;
         }
         let compiled = version.cell.best()?;

@@ -23,7 +23,7 @@ use flashpoint_ir::typed::TypedFunction;
 use crate::compile::{Compiler, Job};
 use crate::context::{self, Activation, EntryState, Left};
 use crate::events::{self, Topic};
-use crate::exits::{Rebuilder, Resumed, numpy_slot};
+use crate::exits::{Rebuilder, Resumed, held_words, numpy_slot};
 use crate::host::{HostResult, Raised};
 use crate::links::BeingMade;
 use crate::policy::Policy;
@@ -282,6 +282,14 @@ impl<H: Python> Engine<H> {
         words.clear();
         for param in version.params() {
             match param.source {
+                // Of a frame, the code takes the slot over; of a call, its argument is the caller's.
+                EntrySource::Slot(slot) if param.ty.is_held() => {
+                    let slot = slots[slot.0 as usize];
+                    if frame.is_none() {
+                        host.retain(&slot);
+                    }
+                    words.extend(held_words(slot));
+                }
                 EntrySource::Slot(slot) => host.push_words(&slots[slot.0 as usize], &param.ty, &mut words),
                 EntrySource::Known(object) => {
                     let object = version.tables.objects[object as usize];
@@ -418,7 +426,13 @@ impl<H: Python> Engine<H> {
                 feedback.widen = true;
             }),
             Reason::NonFinite => unit.learn(Pc(0), |feedback| feedback.non_finite = true),
-            Reason::CalleeResult => owner.learn(frame.pc, |feedback| feedback.called = true),
+            Reason::CalleeResult => {
+                owner.learn(frame.pc, |feedback| feedback.called = true);
+                // Types that were not seen before have been by now.
+                if count == 2 {
+                    owner.bump_epoch();
+                }
+            }
             Reason::Raise | Reason::Untyped => {}
             _ if count == GIVE_UP => owner.learn(frame.pc, |feedback| feedback.give_up = true),
             _ => {}
@@ -571,6 +585,11 @@ impl<H: Python> Engine<H> {
             unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
             let slots = frame.slots().to_vec();
             let address = frame.as_ptr();
+            for param in version.params().iter().filter(|param| param.ty.is_held()) {
+                if let EntrySource::Slot(slot) = param.source {
+                    frame.slots_mut()[slot.0 as usize] = Slot::UNBOUND;
+                }
+            }
             let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
             match ran {
                 Ok(Ran::Returned(result)) => {

@@ -4,25 +4,25 @@
 
 use std::sync::Arc;
 
-use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{STEP_BITS, Step};
 use flashpoint_ir::abi::Context;
 use flashpoint_ir::generic::SlotIdx;
-use flashpoint_ir::slot::{Slot, Tag};
+use flashpoint_ir::slot::Slot;
+use flashpoint_ir::snapshot::Recipe;
 
 use crate::context::{self, Activation};
-use crate::exits::Rebuilder;
+use crate::exits::{Rebuilder, held_words};
 use crate::host::HostResult;
 use crate::python::Python;
 use crate::run::Engine;
-use crate::tier0::{self, Frame};
+use crate::tier0::{self, Frame, Stepped};
 use crate::unit::{Unit, Version};
 
-/// The result is of the expected type, and its words are in the context's scratch; or there is none.
-const AS_EXPECTED: i64 = 0;
+/// The results are in the context's scratch.
+const GO_ON: i64 = 0;
 /// An exception is pending.
 const RAISED: i64 = 1;
-/// The code must leave behind the operation; a result is in the context's tagged slot.
+/// As [`GO_ON`], but the code must leave behind the operation.
 const MUST_LEAVE: i64 = 2;
 
 impl<H: Python> Engine<H> {
@@ -39,31 +39,17 @@ impl<H: Python> Engine<H> {
         };
         let unit = version.unit.upgrade().expect("running code has a unit");
         let step = &version.lowered.steps[number as usize & ((1 << STEP_BITS) - 1)];
-        let result = self.step_result(host, &unit, version, step, entry, ctx);
-        let goes_on = activation.may_go_on(host);
-        let Ok(result) = result else {
+        let done = self.do_step(host, &unit, version, step, entry, ctx);
+        if done.is_err() {
             activation.raised = true;
             return RAISED;
-        };
-        match &step.result {
-            None if goes_on => AS_EXPECTED,
-            None => MUST_LEAVE,
-            Some((_, ty)) if goes_on && is_of(host, &result, ty) => {
-                let mut words = Vec::with_capacity(2);
-                host.push_words(&result, ty, &mut words);
-                context::set_scratch(ctx, &words);
-                host.release(result);
-                AS_EXPECTED
-            }
-            Some(_) => {
-                context::set_result_slot(ctx, result);
-                MUST_LEAVE
-            }
         }
+        if activation.may_go_on(host) { GO_ON } else { MUST_LEAVE }
     }
 
-    /// The result of the operation, owned; unbound if it gives none.
-    fn step_result(
+    /// Runs the operation in a frame of its own, and puts what it gives into the context's scratch. If it raises, what was
+    /// held is still the code's.
+    fn do_step(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -71,7 +57,7 @@ impl<H: Python> Engine<H> {
         step: &Step,
         entry: &[Slot],
         ctx: *mut Context,
-    ) -> HostResult<Slot> {
+    ) -> HostResult<()> {
         let owner = version.unit(unit, step.function).clone();
         let words = context::scratch(ctx, step.n_words).into_iter();
         let mut rebuilder = Rebuilder { version, unit, entry, words, result_slot: Slot::UNBOUND };
@@ -85,18 +71,27 @@ impl<H: Python> Engine<H> {
             host.leave_frame();
             done
         });
-        let mut result = Slot::UNBOUND;
-        if let (Ok(()), Some((dst, _))) = (done, &step.result) {
-            std::mem::swap(&mut result, &mut frame.slots_mut()[dst.0 as usize]);
+        if let Ok(stepped) = done {
+            let mut words = Vec::with_capacity(3 * step.results.len() + 3);
+            if let Stepped::Branch(value) | Stepped::Next(value) = stepped {
+                words.extend(held_words(Slot::bool(value)));
+            }
+            for result in &step.results {
+                words.extend(held_words(take(&mut frame, *result)));
+            }
+            context::set_scratch(ctx, &words);
+        }
+        // What was held and is not consumed is the code's.
+        for (slot, recipe) in &step.operands {
+            if matches!(recipe, Recipe::Held(..)) {
+                take(&mut frame, *slot);
+            }
         }
         frame.release(host);
-        done.map(|()| result)
+        done.map(|_| ())
     }
 }
 
-fn is_of<H: Python>(host: &mut H, result: &Slot, ty: &SlotType) -> bool {
-    match ty {
-        SlotType::Int128 => matches!(result.tag, Tag::Int | Tag::Int128),
-        ty => host.has_type(result, SlotIdx(0), ty),
-    }
+fn take(frame: &mut Frame, slot: SlotIdx) -> Slot {
+    std::mem::replace(&mut frame.slots_mut()[slot.0 as usize], Slot::UNBOUND)
 }

@@ -308,9 +308,9 @@ impl<H: Python> Unit<H> {
             kinds if kinds == Kinds::WIDE || kinds == Kinds::WIDE | Kinds::INT => SlotType::Int128,
             Kinds::NUMPY => match profile.dtype(pc) {
                 Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
-                _ => return Seen::Other,
+                _ => return Seen::Other { ints: false },
             },
-            _ => return Seen::Other,
+            kinds => return Seen::Other { ints: kinds.contains(Kinds::INT) },
         })
     }
 
@@ -320,7 +320,7 @@ impl<H: Python> Unit<H> {
         match self.seen(pc) {
             Seen::Nothing => promised.cloned(),
             Seen::One(ty) => (ty.machine_types().len() <= 1 && ty != SlotType::Int128).then_some(ty),
-            Seen::Other => None,
+            Seen::Other { .. } => None,
         }
     }
 

@@ -28,7 +28,8 @@ impl Helper {
         const F64: Type = Type::F64;
         match self {
             Helper::GenericStep | Helper::FinishCall => (&[I64], &[I64]),
-            Helper::Release | Helper::Retain => (&[PTR], &[]),
+            Helper::Release => (&[I64, I64], &[I64]),
+            Helper::Retain => (&[I64, I64], &[]),
             Helper::NewArray => (&[I64, I64, I64, I64, PTR, PTR], &[I64]),
             Helper::Poll => (&[], &[I64]),
             Helper::FloatPow => (&[F64, F64], &[F64]),
@@ -270,11 +271,13 @@ pub fn check_recipe(recipe: &Recipe, ty: &impl Fn(Value) -> Type) -> Result<(), 
         }
         Recipe::Tuple(items) | Recipe::Zip(items, _) => items.iter().try_for_each(|item| check_recipe(item, ty)),
         Recipe::Slice(parts) => parts.iter().try_for_each(|part| check_recipe(part, ty)),
-        Recipe::Range(a, b, c) | Recipe::RangeIter(a, b, c) => [a, b, c].into_iter().try_for_each(|v| is(v, Type::I64)),
+        Recipe::Range(a, b, c) | Recipe::RangeIter(a, b, c) | Recipe::Held(a, b, c) => {
+            [a, b, c].into_iter().try_for_each(|v| is(v, Type::I64))
+        }
         Recipe::Attribute(object, _) => check_recipe(object, ty),
         Recipe::SeqIter(sequence, index) => check_recipe(sequence, ty).and(is(index, Type::I64)),
         Recipe::Enumerate(count, inner) => is(count, Type::I64).and(check_recipe(inner, ty)),
-        Recipe::Owned(v) | Recipe::Borrowed(v) => is(v, Type::PTR),
+        Recipe::Borrowed(v) => is(v, Type::PTR),
         Recipe::View { owner, data, extents, strides, .. } => {
             check_recipe(owner, ty)?;
             is(data, Type::PTR)?;

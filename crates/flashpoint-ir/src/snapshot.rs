@@ -91,8 +91,8 @@ pub enum Recipe {
     Enumerate(Value, Box<Recipe>),
     /// A `zip` object over these iterators; the flag is `strict`.
     Zip(Vec<Recipe>, bool),
-    /// A host object from its address (`ptr`), of which the typed code owns a reference that passes to the slot.
-    Owned(Value),
+    /// A held value: the slot's head (tag and `aux`) and payload words (`i64`). What the typed code owns by it passes on.
+    Held(Value, Value, Value),
     /// A host object from its address (`ptr`), which something else keeps alive: the slot gets a reference of its own.
     Borrowed(Value),
     /// The tagged value in the context's `result_slot`: what a callee gave that is not of the promised type.
@@ -127,7 +127,6 @@ macro_rules! walk_recipe {
             | Recipe::Int(v)
             | Recipe::Int128(v)
             | Recipe::Float(v)
-            | Recipe::Owned(v)
             | Recipe::Borrowed(v) => $f($($deref)? v),
             Recipe::Complex(re, im) => {
                 $f($($deref)? re);
@@ -140,7 +139,7 @@ macro_rules! walk_recipe {
                 }
             }
             Recipe::Tuple(items) | Recipe::Zip(items, _) => items.$iter().for_each(|item| item.$walk($f)),
-            Recipe::Range(a, b, c) | Recipe::RangeIter(a, b, c) => {
+            Recipe::Range(a, b, c) | Recipe::RangeIter(a, b, c) | Recipe::Held(a, b, c) => {
                 $f($($deref)? a);
                 $f($($deref)? b);
                 $f($($deref)? c);

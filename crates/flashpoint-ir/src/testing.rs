@@ -511,7 +511,10 @@ impl Generator<'_, '_> {
                 Recipe::RangeIter(a, b, c)
             }
             14 => Recipe::Borrowed(self.value(Type::PTR)),
-            15 => Recipe::Owned(self.value(Type::PTR)),
+            15 => {
+                let [a, b, c] = i64s(self);
+                Recipe::Held(a, b, c)
+            }
             16 => Recipe::Tuple(items(self)),
             17 => Recipe::Zip(items(self), number % 2 == 1),
             18 => Recipe::Slice(Box::new([0; 3].map(|_| self.recipe(depth + 1)))),

@@ -386,12 +386,13 @@ pub enum Region {
 #[repr(u16)]
 pub enum Helper {
     /// `(step: i64) -> i64`: has tier 0 run an operation that has no typed form. Words of its operands are in the context's
-    /// scratch. Result 0: its result is of the expected type, and its words are there; 1: an exception is pending; 2: leave,
-    /// its result is in `ctx.result_slot`.
+    /// scratch, and its results are put there, as slots. Result 0: go on; 1: an exception is pending, and nothing has changed;
+    /// 2: leave behind the operation, whose results are there all the same.
     GenericStep = 0,
-    /// `(object: ptr)`: gives up an owned reference.
+    /// `(head: i64, a: i64) -> i64`: gives up what a held value of these words owns. Nonzero: leave, since a finalizer has
+    /// changed what the code takes for granted.
     Release = 1,
-    /// `(object: ptr)`: takes another reference.
+    /// `(head: i64, a: i64)`: takes another reference of what a held value owns.
     Retain = 2,
     /// `(dtype: i64, rank: i64, fill: i64, order: i64, extents: ptr, out: ptr) -> i64`: a new array. `extents` points to
     /// `rank` words in the context's scratch; `fill` is 0 for uninitialised, 1 for zeros, 2 for ones. `out` receives

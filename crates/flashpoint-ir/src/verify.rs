@@ -364,7 +364,7 @@ mod tests {
             ("block0:\n store.constant v0, v3\n return v0", "constant memory is not written"),
             ("block0:\n v4 = load.i64.array v0\n return v0", "operand v0 is i64, should be ptr"),
             ("block0:\n v4 = libm.pow v1\n return v0", "operands are (f64), should be (f64, f64)"),
-            ("block0:\n call_helper release(v0)\n return v0", "operands are (i64), should be (ptr)"),
+            ("block0:\n v4 = call_helper release(v0)\n return v0", "operands are (i64), should be (i64, i64)"),
             ("block0:\n guard v0, exit0\n return v0\n exit0 = Raise resume { frame 0 @1: }", "v0 is i64, should be i1"),
             ("block0:\n branch v0, block1, block1\nblock1:\n return v0", "operand v0 is i64, should be i1"),
             ("block0:\n exit exit0\n exit0 = Raise resume {}", "exit0: there is no frame to go on in"),

@@ -29,6 +29,7 @@ use crate::errors::Diagnostic;
 use crate::function;
 use crate::host::CPythonHost;
 use crate::host::convert::object_of;
+use crate::host::exceptions;
 use crate::host::numpy::NumPy;
 use crate::host::stack;
 
@@ -136,10 +137,7 @@ impl TypedPython for EngineHost {
     }
 
     fn take_pending(&mut self) -> Slot {
-        match PyErr::take(self.py) {
-            Some(error) => Slot::object(error.into_value(self.py).into_ptr() as u64),
-            None => Slot::UNBOUND,
-        }
+        exceptions::take_pending(self.py).map_or(Slot::UNBOUND, |error| Slot::object(error.into_ptr() as u64))
     }
 
     fn restore_pending(&mut self, exception: Slot) {
@@ -149,7 +147,7 @@ impl TypedPython for EngineHost {
         // SAFETY: the slot owns the reference that `take_pending` gave.
         let value = unsafe { Bound::from_owned_ptr(self.py, exception.a as *mut ffi::PyObject) };
         if !PyErr::occurred(self.py) {
-            PyErr::from_value(value).restore(self.py);
+            exceptions::set_pending(value);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use flashpoint_ir::generic::{BinOp, CmpOp, Pc, UnOp};
+use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
 
 use super::arith;
@@ -146,12 +146,34 @@ pub fn run<H: Host, K: Hooks<H>>(
     }
 }
 
-/// Runs the one operation at `pc`, which must not be a jump, branch, `ForNext` or `Return`; for compiled code that leaves
-/// single operations to tier 0. If it raises, the exception has no traceback entry of this frame yet: going on with
-/// [`Entry::Raise`] adds it.
-pub fn step<H: Host>(code: &Code, function: &H::Function, frame: &mut Frame, host: &mut H, pc: Pc) -> HostResult<()> {
+/// What a single operation says of where to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    /// Behind it.
+    Behind,
+    /// A branch, whose condition is true or false.
+    Branch(bool),
+    /// A `ForNext`: whether there was a value.
+    Next(bool),
+}
+
+/// Runs the one operation at `pc`, which must not be a jump or `Return`; for compiled code that leaves single operations to
+/// tier 0. If it raises, the exception has no traceback entry of this frame yet: going on with [`Entry::Raise`] adds it.
+pub fn step<H: Host>(
+    code: &Code,
+    function: &H::Function,
+    frame: &mut Frame,
+    host: &mut H,
+    pc: Pc,
+) -> HostResult<Stepped> {
     let registers = frame.registers(code);
-    Machine { code, function, host, registers }.exec(pc).map_err(|_| Raised)
+    let mut machine = Machine { code, function, host, registers };
+    let stepped = match code.generic.ops[pc.0 as usize] {
+        GenericOp::Branch { cond, .. } => machine.truth(pc.0 as usize, code.reg(cond)).map(Stepped::Branch),
+        GenericOp::ForNext { .. } => machine.next_value(&code.ops[pc.0 as usize], pc.0 as usize).map(Stepped::Next),
+        _ => machine.exec(pc).map(|()| Stepped::Behind),
+    };
+    stepped.map_err(|_| Raised)
 }
 
 /// How an operation fails.

@@ -30,7 +30,7 @@ pub mod interp;
 
 pub use code::{Code, LoadError, Loop};
 pub use frame::Frame;
-pub use interp::{BackEdge, Entry, Hooks, NoHooks, Outcome, run, step};
+pub use interp::{BackEdge, Entry, Hooks, NoHooks, Outcome, Stepped, run, step};
 pub use profile::{Kinds, Profile};
 
 use flashpoint_ir::slot::Slot;

@@ -11,7 +11,7 @@ use flashpoint_ir::typed::{
 
 use super::state::Val;
 use super::types::SlotType;
-use super::{Low, Lowering, Stop, untyped};
+use super::{Low, Lowering, untyped};
 
 /// Magnitude up to which every integer is a float.
 const EXACT_IN_FLOAT: i64 = 1 << 53;
@@ -131,7 +131,16 @@ impl Lowering<'_> {
         }
     }
 
-    fn to_i128(&mut self, val: &Val) -> Value {
+    /// An `i128` as `i64`, under a guard that it fits.
+    pub(super) fn fitting_i64(&mut self, wide: Value, reason: Reason) -> Value {
+        let narrow = self.b.convert(ConvertOp::Trunc, wide, Type::I64);
+        let back = self.b.convert(ConvertOp::Sext, narrow, Type::I128);
+        let fits = self.b.icmp(IntCC::Eq, back, wide);
+        self.guard(fits, reason);
+        narrow
+    }
+
+    pub(super) fn to_i128(&mut self, val: &Val) -> Value {
         match val.ty {
             SlotType::Int128 => val.word(),
             _ => {
@@ -144,7 +153,7 @@ impl Lowering<'_> {
     fn int_binary(&mut self, op: BinOp, lhs: &Val, rhs: &Val) -> Low<Val> {
         let feedback = self.feedback();
         if feedback.big && !self.b.func.licences.wrap {
-            return Err(Stop::Leave(Reason::IntOverflow));
+            return untyped(format!("`{}` beyond 128 bits", symbol(op)));
         }
         let wide = lhs.ty == SlotType::Int128 || rhs.ty == SlotType::Int128;
         let may_widen = matches!(op, BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::LShift);
@@ -203,7 +212,9 @@ impl Lowering<'_> {
             BinOp::Sub => Some(OverflowOp::SsubOverflow),
             BinOp::Mul => Some(OverflowOp::SmulOverflow),
             BinOp::And | BinOp::Or | BinOp::Xor | BinOp::FloorDiv | BinOp::Mod | BinOp::LShift | BinOp::RShift => None,
-            BinOp::TrueDiv | BinOp::Pow | BinOp::MatMul => return Err(Stop::Leave(Reason::IntOverflow)),
+            BinOp::TrueDiv | BinOp::Pow | BinOp::MatMul => {
+                return untyped(format!("`{}` of integers of 128 bits", symbol(op)));
+            }
         };
         let (a, b) = (self.to_i128(lhs), self.to_i128(rhs));
         match op {

@@ -230,6 +230,7 @@ impl Lowering<'_> {
     fn index_value(&mut self, index: &Val) -> Low<Value> {
         match &index.ty {
             SlotType::Int => Ok(index.word()),
+            SlotType::Int128 => Ok(self.fitting_i64(index.word(), Reason::IndexOutOfBounds)),
             SlotType::Numpy(dtype) if dtype.is_int() && *dtype != DType::U64 => {
                 self.convert_dtype(index.word(), *dtype, DType::I64)
             }

@@ -142,6 +142,7 @@ impl Lowering<'_> {
         for arg in args {
             words.push(match &arg.ty {
                 SlotType::Int | SlotType::Bool => self.to_i64(arg),
+                SlotType::Int128 => self.fitting_i64(arg.word(), Reason::BadRange),
                 SlotType::Numpy(dtype) if dtype.is_int() && *dtype != DType::U64 => {
                     self.convert_dtype(arg.word(), *dtype, DType::I64)?
                 }
@@ -205,7 +206,7 @@ impl Lowering<'_> {
                 let zero = self.b.i64(0);
                 let negative = self.b.icmp(IntCC::Slt, val.word(), zero);
                 if self.feedback().widen && !self.b.func.licences.wrap {
-                    return Err(Stop::Leave(Reason::IntOverflow));
+                    return untyped("abs() beyond 64 bits");
                 }
                 let negated = self.b.unary(UnaryOp::Ineg, val.word());
                 let magnitude = self.b.select(negative, negated, val.word());

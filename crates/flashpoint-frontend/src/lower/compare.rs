@@ -7,7 +7,7 @@ use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, Type};
 
 use super::state::Val;
 use super::types::SlotType;
-use super::{Low, Lowering, Stop, untyped};
+use super::{Low, Lowering, untyped};
 
 impl Lowering<'_> {
     pub(super) fn compare(&mut self, op: CmpOp, lhs: &Val, rhs: &Val) -> Low<Val> {
@@ -50,7 +50,7 @@ impl Lowering<'_> {
                 let b = self.exact_float(narrow, Reason::InexactCompare);
                 Ok(Val::bool(self.b.fcmp(float_cc(op), lhs.word(), b)))
             }
-            (_, Int128, Float) | (_, Float, Int128) => Err(Stop::Leave(Reason::InexactCompare)),
+            (_, Int128, Float) | (_, Float, Int128) => untyped("comparing an integer of 128 bits with a float"),
             (CmpOp::Eq | CmpOp::Ne, Complex, Complex) => {
                 let re = self.b.fcmp(FloatCC::Eq, lhs.words[0], rhs.words[0]);
                 let im = self.b.fcmp(FloatCC::Eq, lhs.words[1], rhs.words[1]);

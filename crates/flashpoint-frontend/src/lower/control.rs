@@ -21,7 +21,7 @@ impl Lowering<'_> {
                 self.state.set(*dst, val);
             }
             GenericOp::Move { dst, src } => {
-                let val = self.state.get(*src);
+                let val = self.read_to_keep(*src);
                 self.state.set(*dst, val);
             }
             GenericOp::CheckBound { slot } => {
@@ -63,6 +63,9 @@ impl Lowering<'_> {
 
             GenericOp::Binary { op, dst, lhs, rhs } | GenericOp::InPlace { op, dst, lhs, rhs } => {
                 let (lhs, rhs) = (self.state.get(*lhs), self.state.get(*rhs));
+                if let Some(flow) = self.wide_or_held(*op, *dst, &lhs, &rhs) {
+                    return flow;
+                }
                 let val = self.binary(*op, &lhs, &rhs)?;
                 self.state.set(*dst, val);
             }
@@ -92,6 +95,9 @@ impl Lowering<'_> {
             GenericOp::ForNext { dst, iter, exhausted } => return self.for_next(*dst, *iter, *exhausted),
             GenericOp::Return { src } => {
                 let val = self.state.get(*src);
+                if val.ty.is_held() {
+                    self.state.replace(*src, Val::UNBOUND);
+                }
                 return self.lower_return(val);
             }
 
@@ -440,6 +446,7 @@ impl Lowering<'_> {
 
     /// Returns `val`; if it does not travel in a register, by `recipe` or its own.
     fn lower_return(&mut self, val: Val) -> Low<Flow> {
+        self.doom_locals();
         if self.state.frames.len() > 1 {
             self.state.frames.pop();
             let frame = self.state.frame_mut();
@@ -454,6 +461,7 @@ impl Lowering<'_> {
         }
         let in_register = val.words.len() <= 1
             && matches!(val.ty, SlotType::None | SlotType::Bool | SlotType::Int | SlotType::Float | SlotType::Numpy(_));
+        self.release_all_doomed();
         if in_register && *self.result.get_or_insert_with(|| val.ty.clone()) == val.ty {
             self.b.ret(val.words.first().copied());
         } else {
@@ -467,7 +475,7 @@ impl Lowering<'_> {
 }
 
 /// An operation in the user's words.
-fn describe_op(op: &GenericOp, generic: &GenericFunction) -> String {
+pub(super) fn describe_op(op: &GenericOp, generic: &GenericFunction) -> String {
     let name = |idx: &NameIdx| &generic.names[idx.0 as usize];
     match op {
         GenericOp::StoreGlobal { name: idx, .. } | GenericOp::DeleteGlobal { name: idx } => {

@@ -26,15 +26,11 @@ impl Lowering<'_> {
         let innermost = self.state.frames.len() - 1;
         let mut frames = Vec::with_capacity(innermost + 1);
         for i in 0..=innermost {
+            let (call, live) = self.bound_slots(i, if i == innermost { Some(pc) } else { None });
+            let at = call.unwrap_or(pc);
             let frame = self.state.frames[i].clone();
-            let info = &self.functions[&frame.function];
-            let (at, live): (Pc, Vec<SlotIdx>) = match frame.call {
-                Some(call) if i != innermost => (call, info.live_around_call(call)),
-                _ => (pc, info.liveness.live_before(pc).collect()),
-            };
             let mut slots: Vec<_> = live
                 .into_iter()
-                .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
                 .map(|slot| (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])))
                 .collect();
             if planted(Defect::SnapshotSlotsSwapped)
@@ -106,6 +102,7 @@ impl Lowering<'_> {
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
             SlotType::Opaque(place) | SlotType::Untyped(place) => Recipe::Entry(SlotIdx(*place)),
+            SlotType::Held { .. } => Recipe::Held(words[0], words[1], words[2]),
         }
     }
 

@@ -30,12 +30,13 @@ mod compare;
 mod complex;
 mod control;
 mod exits;
+mod held;
 mod math;
 mod numpy;
 mod numpy_make;
 mod step;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use flashpoint_ir::builder::Builder;
@@ -53,6 +54,8 @@ use world::{Builtin, Feedback, Known, KnownKind, World};
 
 /// Different sets of types at one operation before the lowering gives up on further ones.
 const MAX_VERSIONS: usize = 12;
+/// Further ones whose slots of varying type are held.
+const MORE_VERSIONS: usize = 4;
 /// Operations lowered before a function counts as too large.
 const MAX_OPS: usize = 40_000;
 
@@ -169,7 +172,7 @@ struct FunctionInfo {
     is_leader: Vec<bool>,
     /// Whether the operation is followed, in straight line, by a raise.
     leads_to_raise: Vec<bool>,
-    /// Whether some operation writes the slot.
+    /// Whether some operation writes the slot or ends it.
     is_written: Vec<bool>,
 }
 
@@ -201,6 +204,7 @@ impl FunctionInfo {
         let mut is_written = vec![false; generic.slots.len()];
         for op in &generic.ops {
             op.for_each_write(|slot| is_written[slot.idx()] = true);
+            op.for_each_end(|slot| is_written[slot.idx()] = true);
         }
         FunctionInfo { generic, liveness, is_leader, leads_to_raise, is_written }
     }
@@ -218,6 +222,10 @@ struct Lowering<'a> {
     recursive_copies: usize,
     result: Option<SlotType>,
     untyped: Vec<Untyped>,
+    /// Operations on objects, with the block they stand in, if no held value was made in it before.
+    objects: Vec<(Untyped, Option<Block>)>,
+    /// Blocks that make held values of what was none.
+    holding: HashSet<Block>,
     version: u64,
     steps: Vec<Step>,
     has_numpy_floats: bool,
@@ -253,6 +261,8 @@ impl<'a> Lowering<'a> {
             recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
+            objects: Vec::new(),
+            holding: HashSet::new(),
             version: request.version,
             steps: Vec::new(),
             has_numpy_floats: false,
@@ -264,6 +274,7 @@ impl<'a> Lowering<'a> {
             state: State {
                 frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
                 unfinished: Vec::new(),
+                doomed: Vec::new(),
             },
             pc: request.entry,
             exits: Vec::new(),
@@ -272,7 +283,8 @@ impl<'a> Lowering<'a> {
 
     fn run(&mut self, request: &Request) -> Result<(), LowerError> {
         for (slot, ty) in &request.slots {
-            let val = self.entry_param(EntrySource::Slot(*slot), ty.clone());
+            let ty = self.entry_type(*slot, ty);
+            let val = self.entry_param(EntrySource::Slot(*slot), ty);
             self.state.set(*slot, val);
         }
         if request.entry.0 != 0 {
@@ -291,6 +303,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn finish(mut self) -> Lowered {
+        self.judge_objects();
         let beyond_slots: Vec<Value> = self
             .params
             .iter()
@@ -373,7 +386,7 @@ impl<'a> Lowering<'a> {
             let val = &mut frames[0].vals[slot.idx()];
             val.origin = self.is_entry_tuple(*slot, &val.ty).then_some(Origin::Slot(*slot));
         }
-        self.state = State { frames, unfinished: key.unfinished };
+        self.state = State { frames, unfinished: key.unfinished, doomed: Vec::new() };
         self.pc = key.pc;
         let mut first = true;
         loop {
@@ -389,14 +402,22 @@ impl<'a> Lowering<'a> {
             let generic = self.generic();
             self.b.set_line(generic.spans[self.pc.0 as usize].line);
             let op = &generic.ops[self.pc.0 as usize];
-            let flow =
-                if self.feedback().give_up { Err(Stop::Leave(Reason::TooManyDeopts)) } else { self.lower_op(op) };
+            let flow = if self.feedback().give_up {
+                self.give_up(op)
+            } else if self.needs_step(op) {
+                Err(Stop::Untyped(self.describe_held(op)))
+            } else {
+                self.lower_op(op)
+            };
             let flow = match flow {
                 Err(Stop::Untyped(what)) => self.step(what),
                 flow => flow,
             };
             match flow {
-                Ok(Flow::Next) => self.pc = Pc(self.pc.0 + 1),
+                Ok(Flow::Next) => {
+                    self.pc = Pc(self.pc.0 + 1);
+                    self.release_doomed(self.pc);
+                }
                 Ok(Flow::Done) => return,
                 Err(stop) => {
                     self.leave(stop);
@@ -438,7 +459,7 @@ impl<'a> Lowering<'a> {
     fn touches_objects(&self) -> bool {
         let op = &self.info().generic.ops[self.pc.idx()];
         let is_object = |slot: &SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
-            SlotType::Opaque(_) | SlotType::Const(..) => true,
+            SlotType::Opaque(_) | SlotType::Const(..) | SlotType::Held { foreign: true } => true,
             SlotType::Known(object) => matches!(self.known.get(object), Some(Known { kind: KnownKind::Object, .. })),
             _ => false,
         };
@@ -497,7 +518,9 @@ impl<'a> Lowering<'a> {
 
     fn note_untyped(&mut self, what: String, reason: Reason) {
         let note = Untyped { function: self.function(), pc: self.pc, what, reason };
-        if !self.untyped.contains(&note) {
+        if reason == Reason::NoTypedForm {
+            self.note_object(note);
+        } else if !self.untyped.contains(&note) {
             self.untyped.push(note);
         }
     }
@@ -509,20 +532,28 @@ impl<'a> Lowering<'a> {
     }
 
     fn goto_inner(&mut self, pc: Pc, is_back_edge: bool) {
+        self.release_doomed(pc);
         if self.state.frames.len() == 1 {
             let liveness = &self.functions[&self.state.frames[0].function].liveness;
             self.state.unfinished.retain(|header| {
                 *header != pc && liveness.loop_at(*header).is_some_and(|i| liveness.loops()[i].contains(pc))
             });
         }
-        let key = self.key(pc);
         if is_back_edge {
             let exit = self.snapshot_at(pc, Reason::Swap);
             self.b.poll(exit);
         }
-        let args = self.live_words(&key);
-        match self.block_for(key) {
-            Some(block) => self.b.jump(block, args),
+        let mut key = self.key(pc);
+        let mut block = self.block_for(&key, 0);
+        if block.is_none() && self.hold_what_varies(&key) {
+            key = self.key(pc);
+            block = self.block_for(&key, MORE_VERSIONS);
+        }
+        match block {
+            Some(block) => {
+                let args = self.live_words(&key);
+                self.b.jump(block, args);
+            }
             None => {
                 self.note_untyped(String::new(), Reason::TooManyVersions);
                 let exit = self.snapshot_at(pc, Reason::TooManyVersions);
@@ -569,17 +600,9 @@ impl<'a> Lowering<'a> {
             .iter()
             .enumerate()
             .map(|(i, frame)| {
-                let info = &self.functions[&frame.function];
-                let with_type = |slot: SlotIdx| {
-                    let ty = &frame.vals[slot.0 as usize].ty;
-                    (*ty != SlotType::Unbound).then(|| (slot, ty.clone()))
-                };
-                match frame.call {
-                    Some(call) if i != innermost => {
-                        info.live_around_call(call).into_iter().filter_map(with_type).collect()
-                    }
-                    _ => info.liveness.live_before(pc).filter_map(with_type).collect(),
-                }
+                let with_type = |slot: SlotIdx| (slot, frame.vals[slot.0 as usize].ty.clone());
+                let (_, live) = self.bound_slots(i, if i == innermost { Some(pc) } else { None });
+                live.into_iter().map(with_type).collect()
             })
             .collect();
         let path = self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect();
@@ -596,15 +619,16 @@ impl<'a> Lowering<'a> {
         words
     }
 
-    fn block_for(&mut self, key: Key) -> Option<Block> {
-        if let Some(block) = self.blocks.get(&key) {
+    /// The block of arrivals with this key; `None` if there were too many others, `more` of which are allowed.
+    fn block_for(&mut self, key: &Key, more: usize) -> Option<Block> {
+        if let Some(block) = self.blocks.get(key) {
             return Some(*block);
         }
         let n_versions = self.n_versions.entry((key.pc, key.path.clone())).or_insert(0);
         *n_versions += 1;
         // A loop over a tuple is unrolled, and each round is a version of its own.
         let unrolled = key.live.iter().flatten().any(|(_, ty)| matches!(ty, SlotType::TupleIter(..)));
-        if *n_versions > MAX_VERSIONS && !(unrolled && *n_versions <= 64) {
+        if *n_versions > MAX_VERSIONS + more && !(unrolled && *n_versions <= 64) {
             return None;
         }
         let block = self.b.create_block();
@@ -612,7 +636,7 @@ impl<'a> Lowering<'a> {
             self.b.append_param(block, ty);
         }
         self.blocks.insert(key.clone(), block);
-        self.queue.push_back((key, block));
+        self.queue.push_back((key.clone(), block));
         Some(block)
     }
 

@@ -186,6 +186,8 @@ pub struct State {
     pub frames: Vec<FrameVals>,
     /// Headers of enclosing loops of the outermost frame that have not come round since entry.
     pub unfinished: Vec<Pc>,
+    /// Held values that were overwritten: to be released once the operation is done.
+    pub doomed: Vec<Val>,
 }
 
 /// Function and call of each frame, from the outermost in.
@@ -227,8 +229,16 @@ impl State {
         self.frame().vals[slot.0 as usize].clone()
     }
 
-    /// Puts a content into a slot of the executing frame.
+    /// Puts a content into a slot of the executing frame. A held value that was there is to be released.
     pub fn set(&mut self, slot: SlotIdx, val: Val) {
-        self.frame_mut().vals[slot.0 as usize] = val;
+        let old = self.replace(slot, val);
+        if old.ty.is_held() {
+            self.doomed.push(old);
+        }
+    }
+
+    /// Puts a content into a slot of the executing frame, and gives what was there.
+    pub fn replace(&mut self, slot: SlotIdx, val: Val) -> Val {
+        std::mem::replace(&mut self.frame_mut().vals[slot.0 as usize], val)
     }
 }

@@ -91,6 +91,12 @@ pub enum SlotType {
     /// What has no machine form but is no container either (an integer beyond 128 bits, a half-precision scalar, an array of
     /// unusual memory, a function): what this slot of the outermost frame held at entry. Tier 0 works with it.
     Untyped(u32),
+    /// Any value, as tier 0's slot of it: head (tag and `aux`) and two payload words. The code owns what the slot owns, and
+    /// the slot holds it until it is overwritten, as in tier 0.
+    Held {
+        /// Whether it may be an object that typed code does not look into: see [`SlotType::Opaque`].
+        foreign: bool,
+    },
 }
 
 /// What keeps an array's memory alive, and what object the slot stands for.
@@ -176,7 +182,7 @@ impl SlotType {
             SlotType::Tuple(items) | SlotType::Zip(items, _) | SlotType::TupleIter(items, _) => {
                 items.iter().for_each(|item| item.push_machine_types(out))
             }
-            SlotType::Range | SlotType::RangeIter(_) => out.extend([Type::I64; 3]),
+            SlotType::Range | SlotType::RangeIter(_) | SlotType::Held { .. } => out.extend([Type::I64; 3]),
             SlotType::SeqIter(inner) | SlotType::Enumerate(inner) => {
                 inner.push_machine_types(out);
                 out.push(Type::I64);
@@ -184,6 +190,11 @@ impl SlotType {
             SlotType::Slice(parts) => parts.iter().for_each(|part| part.push_machine_types(out)),
             SlotType::Method(receiver, _) => receiver.push_machine_types(out),
         }
+    }
+
+    /// Whether it is [`SlotType::Held`].
+    pub fn is_held(&self) -> bool {
+        matches!(self, SlotType::Held { .. })
     }
 
     /// How a user would name the type.
@@ -220,6 +231,7 @@ impl SlotType {
             SlotType::Const(..) => "constant".into(),
             SlotType::Known(_) | SlotType::Opaque(_) => "object".into(),
             SlotType::Untyped(_) => "untyped".into(),
+            SlotType::Held { .. } => "held value".into(),
             SlotType::Method(_, name) => format!("method {name}"),
         }
     }

@@ -141,7 +141,10 @@ pub enum Seen {
     /// All were of this type: a number, bool or `None`.
     One(SlotType),
     /// Several types, or objects.
-    Other,
+    Other {
+        /// Whether one of them was an integer of 64 bits.
+        ints: bool,
+    },
 }
 
 /// What tier 0 has seen at an operation, and what compiled code has learnt by leaving there.

@@ -395,7 +395,7 @@ fn parse_recipe(c: &mut Cursor) -> Result<Recipe> {
         "enumerate" => Recipe::Enumerate(parse_value(c)?, parse_nested(c)?),
         "zip" => Recipe::Zip(c.list("[", "]", parse_recipe)?, false),
         "zip_strict" => Recipe::Zip(c.list("[", "]", parse_recipe)?, true),
-        "owned" => Recipe::Owned(parse_value(c)?),
+        "held" => Recipe::Held(parse_value(c)?, parse_value(c)?, parse_value(c)?),
         "borrowed" => Recipe::Borrowed(parse_value(c)?),
         "result" => Recipe::Result,
         "view" => Recipe::View {

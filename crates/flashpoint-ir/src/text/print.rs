@@ -205,7 +205,7 @@ fn write_recipe(out: &mut String, recipe: &Recipe) -> std::fmt::Result {
             write_nested(out, inner)
         }
         Recipe::Zip(items, strict) => write_recipes(out, if *strict { "zip_strict" } else { "zip" }, items),
-        Recipe::Owned(v) => write!(out, "owned {v}"),
+        Recipe::Held(head, a, b) => write!(out, "held {head} {a} {b}"),
         Recipe::Borrowed(v) => write!(out, "borrowed {v}"),
         Recipe::Result => write!(out, "result"),
         Recipe::View { owner, dtype, data, extents, strides } => {
