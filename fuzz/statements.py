@@ -158,6 +158,20 @@ class Statements(Expressions):
             right = self.expr(kind, 1) if rng.chance(0.6) else self.small()
         self.emit(f"{name} {op} {right}")
 
+    def do_big(self, level: int) -> None:
+        """An integer that grows beyond 128 bits and is brought back now and then: held while it is so large."""
+        rng = self.rng
+        name = self.target("int")
+        if name not in self.env:
+            return self.assign(name, "int", 2)
+        exponent = rng.pick((70, 127, 128, 129, 200))
+        grown = rng.pick((f"{name} * {name} + {self.small()}", f"{name} * 12345678901 - 1", f"({name} << 31) ^ {name}"))
+        self.emit(f"{name} = ({grown}) % (2**{exponent} - {rng.between(1, 99)})")
+        if rng.chance(0.4):
+            self.emit(f"if {name} {rng.pick(('>', '<=', '=='))} 2**{rng.pick((63, 127, 128))}:")
+            self.emit(f"    {name} {rng.pick(('>>= 100', '%= 1000003', '//= -(10**20)', '= -' + name))}")
+        self.env[name] = "int"
+
     def do_unpack(self, level: int) -> None:
         kinds = [self.rng.draw(SCALARS) for _ in range(self.rng.between(2, 3))]
         names = []

@@ -30,6 +30,7 @@ STATEMENTS = Table(
         "opt": 1,
         "pass": 0.3,
         "slice_store": 0.7,
+        "big": 1.2,
     }
 )
 LOOPS = Table(

@@ -115,6 +115,21 @@ fn total(name: &str) -> GenericFunction {
     b.finish()
 }
 
+/// `s = 1`, `for i in range(n): s = s * factor`, `return s`
+fn power() -> GenericFunction {
+    let mut b = Builder::new("power", &["n", "factor"]);
+    let (s, i) = (b.local("s"), b.local("i"));
+    b.constant_to(s, Const::Int(1));
+    let range = b.global("range");
+    let iterable = b.call(range, &[b.param(0)]);
+    b.for_each(i, iterable, |b| {
+        let product = b.binary(BinOp::Mul, s, b.param(1));
+        b.move_to(s, product);
+    });
+    b.ret(s);
+    b.finish()
+}
+
 /// A function of `x` that is too long to be inlined: adds 1 a hundred times.
 fn long(name: &str) -> GenericFunction {
     let mut b = Builder::new(name, &["x"]);
@@ -213,6 +228,49 @@ fn a_running_loop_leaves_at_an_overflow_and_comes_back_wider() {
     assert_eq!(script.call(&unit, &[Slot::int(100), Slot::int(step)]), wanted.to_string());
     assert_eq!(stat(&unit.stats.deopts), 1);
     assert_eq!(stat(&unit.stats.osr_entries), 2, "with 64 bits, then with 128");
+}
+
+#[test]
+fn integers_beyond_128_bits_are_held_in_the_loop() {
+    let mut script = Script::new();
+    let unit = script.define(power());
+    let ten_to = |n: usize| format!("1{}", "0".repeat(n));
+    assert_eq!(script.call(&unit, &[Slot::int(200), Slot::int(10)]), ten_to(200));
+    assert_eq!(stat(&unit.stats.deopts), 2, "beyond 64 bits, and beyond 128");
+    let n_objects = script.host.n_objects();
+    for n in [200, 39, 5] {
+        assert_eq!(script.call(&unit, &[Slot::int(n), Slot::int(10)]), ten_to(n as usize));
+    }
+    assert_eq!(stat(&unit.stats.deopts), 2, "the loop stays compiled");
+    assert_eq!(script.host.n_objects(), n_objects, "every product was released");
+}
+
+#[test]
+fn a_handler_that_raises_ends_what_the_loop_holds() {
+    let mut script = Script::new();
+    let unit = script.define(power());
+    script.call(&unit, &[Slot::int(200), Slot::int(10)]);
+    let n_objects = script.host.n_objects();
+    script.at_polls(|host, n| host.interrupt = n == 150);
+    assert_eq!(script.call(&unit, &[Slot::int(1000), Slot::int(10)]), "KeyboardInterrupt");
+    assert_eq!(script.host.n_objects(), n_objects);
+}
+
+#[test]
+fn a_loop_hands_what_it_holds_to_better_code() {
+    let mut script = Script::new();
+    let unit = script.define(power());
+    script.call(&unit, &[Slot::int(200), Slot::int(10)]);
+    let n_objects = script.host.n_objects();
+    let engine = script.engine.clone();
+    script.at_polls(move |_, n| {
+        if n == 120 {
+            while engine.compiler.step() {}
+        }
+    });
+    assert_eq!(script.call(&unit, &[Slot::int(300), Slot::int(10)]), format!("1{}", "0".repeat(300)));
+    assert_eq!(best_tier(&unit), Some(2));
+    assert_eq!(script.host.n_objects(), n_objects);
 }
 
 #[test]

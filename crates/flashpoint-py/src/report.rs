@@ -94,8 +94,9 @@ impl Report {
             }
             for untyped in &version.lowered.untyped {
                 let line = unit.code.generic().spans.get(untyped.pc.0 as usize).map_or(0, |span| span.line);
-                let text =
-                    format!("[{}] line {line}: {} {}", untyped.reason.code(), untyped.reason.what(), untyped.what);
+                let held = if untyped.holds { " (what it gives is held)" } else { "" };
+                let (code, why) = (untyped.reason.code(), untyped.reason.what());
+                let text = format!("[{code}] line {line}: {why} {}{held}", untyped.what);
                 if !self.reasons.contains(&text) {
                     self.reasons.push(text);
                 }

@@ -125,6 +125,8 @@ pub struct Untyped {
     pub what: String,
     /// Why, if it is not that the lowering lacks it.
     pub reason: Reason,
+    /// Whether what it gives is held.
+    pub holds: bool,
 }
 
 /// Why a function could not be lowered at all.
@@ -439,7 +441,7 @@ impl<'a> Lowering<'a> {
         let reason = match stop {
             Stop::Untyped(_) if self.info().leads_to_raise[self.pc.idx()] => Reason::Raise,
             Stop::Untyped(what) => {
-                self.note_missing(what);
+                self.note_missing(what, false);
                 Reason::Untyped
             }
             Stop::Leave(reason) => {
@@ -510,15 +512,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Notes that the operation has no typed form.
-    fn note_missing(&mut self, what: String) {
+    /// Notes that the operation has no typed form, and whether what it gives is held.
+    fn note_missing(&mut self, what: String, holds: bool) {
         let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
-        self.note_untyped(what, reason);
+        self.note(Untyped { function: self.function(), pc: self.pc, what, reason, holds });
     }
 
     fn note_untyped(&mut self, what: String, reason: Reason) {
-        let note = Untyped { function: self.function(), pc: self.pc, what, reason };
-        if reason == Reason::NoTypedForm {
+        self.note(Untyped { function: self.function(), pc: self.pc, what, reason, holds: false });
+    }
+
+    fn note(&mut self, note: Untyped) {
+        if note.reason == Reason::NoTypedForm {
             self.note_object(note);
         } else if !self.untyped.contains(&note) {
             self.untyped.push(note);

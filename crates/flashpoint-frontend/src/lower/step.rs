@@ -118,8 +118,7 @@ impl Lowering<'_> {
         if n_words.max(n_result_words) > abi::SCRATCH_WORDS || self.steps.len() >> STEP_BITS != 0 {
             return Err(Stop::Untyped(what));
         }
-        let is_typed = matches!(outcome, Outcome::One(_)) || writes.is_empty();
-        self.note_missing(if is_typed { what } else { format!("{what} (what it gives is held)") });
+        self.note_missing(what, !writes.is_empty() && !matches!(outcome, Outcome::One(_)));
         self.store_words(&values);
         let number = (self.version << STEP_BITS) | self.steps.len() as u64;
         self.steps.push(Step { function: self.function(), pc: self.pc, operands, n_words, results: results.clone() });
