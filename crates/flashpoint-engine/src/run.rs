@@ -415,10 +415,8 @@ impl<H: Python> Engine<H> {
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
             eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
         }
-        let by_design = matches!(
-            reason,
-            Reason::Return | Reason::Swap | Reason::HandOver | Reason::Signal | Reason::NoCode
-        );
+        let by_design =
+            matches!(reason, Reason::Return | Reason::Swap | Reason::HandOver | Reason::Signal | Reason::NoCode);
         if by_design || stressed {
             return;
         }

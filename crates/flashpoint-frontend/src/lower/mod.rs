@@ -264,9 +264,7 @@ impl<'a> Lowering<'a> {
             n_versions: HashMap::new(),
             queue: VecDeque::new(),
             n_ops: 0,
-            state: State {
-                frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
-            },
+            state: State { frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }] },
             pc: request.entry,
             exits: Vec::new(),
         }
