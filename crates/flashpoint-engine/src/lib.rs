@@ -17,6 +17,7 @@ mod context;
 mod exits;
 mod helpers;
 pub mod links;
+mod osr;
 pub mod ready;
 pub mod run;
 mod steps;

@@ -6,9 +6,9 @@
 //! converted. What cannot be typed becomes an exit to tier 0, before the operation; so does everything that raises, since
 //! tier 0 then raises it with Python's own words.
 //!
-//! On-stack replacement enters at a loop header. The blocks of the loops around it are keyed by "this loop still runs the
-//! iteration in which it was entered" ([`state::State::unfinished`]) until their back edge, which leads to their ordinary
-//! header: loop nests keep one entry.
+//! On-stack replacement enters at a loop header. The code for such an entry ends where a loop around it comes round: its
+//! header is an entry of its own, with a version of its own ([`Reason::HandOver`]). So every loop keeps one entry, and no
+//! version holds a loop twice.
 //!
 //! Invariants:
 //! - All guards of an operation come before its first effect, and name the snapshot before the operation.
@@ -220,6 +220,8 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
+    /// Headers of the loops around the entry, from the outermost in.
+    around_entry: Vec<Pc>,
     /// How often the function was copied into itself.
     recursive_copies: usize,
     result: Option<SlotType>,
@@ -260,6 +262,7 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
+            around_entry: Vec::new(),
             recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
@@ -275,7 +278,6 @@ impl<'a> Lowering<'a> {
             n_ops: 0,
             state: State {
                 frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
-                unfinished: Vec::new(),
                 doomed: Vec::new(),
             },
             pc: request.entry,
@@ -290,7 +292,7 @@ impl<'a> Lowering<'a> {
             self.state.set(*slot, val);
         }
         if request.entry.0 != 0 {
-            self.state.unfinished = self.functions[&0].headers_around(request.entry);
+            self.around_entry = self.functions[&0].headers_around(request.entry);
         }
         self.b.switch_to(self.entry_block);
         self.pc = request.entry;
@@ -388,7 +390,7 @@ impl<'a> Lowering<'a> {
             let val = &mut frames[0].vals[slot.idx()];
             val.origin = self.is_entry_tuple(*slot, &val.ty).then_some(Origin::Slot(*slot));
         }
-        self.state = State { frames, unfinished: key.unfinished, doomed: Vec::new() };
+        self.state = State { frames, doomed: Vec::new() };
         self.pc = key.pc;
         let mut first = true;
         loop {
@@ -538,11 +540,10 @@ impl<'a> Lowering<'a> {
 
     fn goto_inner(&mut self, pc: Pc, is_back_edge: bool) {
         self.release_doomed(pc);
-        if self.state.frames.len() == 1 {
-            let liveness = &self.functions[&self.state.frames[0].function].liveness;
-            self.state.unfinished.retain(|header| {
-                *header != pc && liveness.loop_at(*header).is_some_and(|i| liveness.loops()[i].contains(pc))
-            });
+        if self.state.frames.len() == 1 && self.around_entry.contains(&pc) {
+            let exit = self.snapshot_at(pc, Reason::HandOver);
+            self.b.exit(exit);
+            return;
         }
         if is_back_edge {
             let exit = self.snapshot_at(pc, Reason::Swap);
@@ -611,7 +612,7 @@ impl<'a> Lowering<'a> {
             })
             .collect();
         let path = self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect();
-        Key { pc, path, unfinished: self.state.unfinished.clone(), live }
+        Key { pc, path, live }
     }
 
     fn live_words(&self, key: &Key) -> Vec<Value> {
