@@ -286,8 +286,7 @@ def test_explain_names_what_is_held():
 
 
 def test_objects_behind_a_held_value_are_no_error_by_default():
-    def pick(i):
-        return object() if i % 2 else None
+    pick = [None, object()].__getitem__
 
     def behind(n):
         kept = pick(n)
@@ -309,14 +308,16 @@ import traceback
 import flashpoint
 
 @flashpoint.njit(fallback=True)
-def spin(x, out):
-    while True:
+def spin(x, out, n):
+    for _ in range(n):
         {loop}
     return x
 
+for _ in range(4):
+    spin(2**140, [], 1000)
 print("looping", flush=True)
 try:
-    spin(2**140, [])
+    spin(2**140, [], 10**12)
 except KeyboardInterrupt as error:
     print(traceback.extract_tb(error.__traceback__)[-1].name)
 """
