@@ -26,6 +26,7 @@ use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::host::{HostResult, Raised};
 use crate::links::BeingMade;
+use crate::opened::Opened;
 use crate::policy::Policy;
 use crate::python::Python;
 use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
@@ -152,7 +153,7 @@ impl<H: Python> Engine<H> {
                     .collect();
                 let Some(version) = self.make_version(host, unit, Pc(0), slots) else { return Ok(None) };
                 if version.is_refused(unit) {
-                    return Err(host.raise_unsupported(unit, &version.lowered));
+                    return Err(host.raise_unsupported(unit, &version));
                 }
                 version
             }
@@ -362,15 +363,21 @@ impl<H: Python> Engine<H> {
         self.learn(unit, version, compiled, exit, left.stressed, long);
         let pending = matches!(snapshot.exit, ExitKind::Raise) || raised;
         let exception = if pending { host.take_pending() } else { Slot::UNBOUND };
-        let mut rebuilder =
-            Rebuilder { version, unit, entry: slots, words: left.words.into_iter(), result_slot: left.result_slot };
-        let ran = match &snapshot.exit {
+        let mut rebuilder = Rebuilder {
+            version,
+            unit,
+            entry: slots,
+            words: left.words.into_iter(),
+            result_slot: left.result_slot,
+            objects: Vec::new(),
+        };
+        let ran = rebuilder.with_objects(host, snapshot, |rebuilder, host| match &snapshot.exit {
             ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
             _ => rebuilder.frames(host, snapshot).map(|frames| {
                 let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
             }),
-        };
+        });
         if rebuilder.result_slot.tag != Tag::Unbound {
             host.release(rebuilder.result_slot);
         }
@@ -529,10 +536,7 @@ impl<H: Python> Engine<H> {
     fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
         let mut pending = frames;
         for (entered, frame) in pending.iter_mut().enumerate() {
-            let free = frame.unit.code.free_slots();
-            if !free.is_empty() {
-                host.load_closure(&frame.unit.function, &mut frame.frame.slots_mut()[free]);
-            }
+            load_free(host, &frame.unit, &mut frame.frame);
             if let Err(raised) = host.enter_frame(&frame.unit.function) {
                 for _ in 0..entered {
                     host.leave_frame();
@@ -564,14 +568,16 @@ impl<H: Python> Engine<H> {
             let mut hooks = EngineHooks { engine: self, unit };
             let outcome = tier0::run(&unit.code, &unit.function, frame, host, &mut hooks, entry)
                 .inspect_err(|_| _ = unit.stats.exceptions.fetch_add(1, Ordering::Relaxed))?;
-            let (version, compiled) = match outcome {
+            let OsrEntry { version, compiled, beyond } = match outcome {
                 Outcome::Returned(result) => return Ok(result),
                 Outcome::Left { exit, .. } => exit,
             };
             unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
-            let slots = frame.slots().to_vec();
+            let mut slots = frame.slots().to_vec();
+            slots.extend(&beyond);
             let address = frame.as_ptr();
             let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
+            beyond.into_iter().for_each(|slot| host.release(slot));
             match ran {
                 Ok(Ran::Returned(result)) => {
                     frame.release(host);
@@ -580,10 +586,7 @@ impl<H: Python> Engine<H> {
                 Ok(Ran::Resume(mut frames, resume_at)) => {
                     let swap = self.is_swap(unit, &frames);
                     let mut outer = frames.remove(0);
-                    let free = unit.code.free_slots();
-                    if !free.is_empty() {
-                        host.load_closure(&unit.function, &mut outer.frame.slots_mut()[free]);
-                    }
+                    load_free(host, unit, &mut outer.frame);
                     // The rebuilt slots take the place of the old ones, whose references the rebuilt ones have doubled.
                     frame.release(host);
                     frame.slots_mut().copy_from_slice(outer.frame.slots());
@@ -632,6 +635,22 @@ pub(crate) fn code_for<H: Python>(host: &mut H, version: &Version<H>) -> Option<
     Some(best)
 }
 
+/// Fills the free slots of a frame that an exit has made, where it has not.
+fn load_free<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame) {
+    let free = unit.code.free_slots();
+    if free.is_empty() {
+        return;
+    }
+    let mut cells = vec![Slot::UNBOUND; free.len()];
+    host.load_closure(&unit.function, &mut cells);
+    for (slot, cell) in frame.slots_mut()[free].iter_mut().zip(cells) {
+        match slot.tag {
+            Tag::Unbound => *slot = cell,
+            _ => host.release(cell),
+        }
+    }
+}
+
 /// A register result as a slot.
 #[inline]
 pub(crate) fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
@@ -650,8 +669,16 @@ struct EngineHooks<'a, H: Python> {
     unit: &'a Arc<Unit<H>>,
 }
 
+/// Code to enter at a loop.
+struct OsrEntry<H: Python> {
+    version: Arc<Version<H>>,
+    compiled: Arc<Compiled>,
+    /// Entry slots beyond those of the frame; owned.
+    beyond: Vec<Slot>,
+}
+
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
-    type Exit = (Arc<Version<H>>, Arc<Compiled>);
+    type Exit = OsrEntry<H>;
 
     fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
         let unit = host.unit_of(callee, args.len())?;
@@ -666,20 +693,48 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
         frame: &mut Frame,
     ) -> BackEdge<Self::Exit> {
         let (engine, unit) = (self.engine, self.unit);
-        let forced = engine.forced_tier(unit);
-        let trips =
-            if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
-        if forced == Some(0) {
+        if engine.forced_tier(unit) == Some(0) {
             return BackEdge::Continue { trips: 10_000 };
         }
         let header = code.loops()[loop_index].header;
         let slots = frame.slots();
-        let live: Vec<(SlotIdx, SlotType)> = unit
+        let mut live: Vec<(SlotIdx, SlotType)> = unit
             .liveness
             .live_before(header)
             .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
             .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
             .collect();
+        let mut beyond = Vec::new();
+        if Opened::concern(code.generic(), &live) {
+            let opened = host.open(unit, slots, &live);
+            opened.complete(&mut live, slots.len());
+            beyond = opened.beyond;
+        }
+        let result = self.enter_loop(host, code, loop_index, live);
+        match result {
+            BackEdge::Leave((version, compiled)) => BackEdge::Leave(OsrEntry { version, compiled, beyond }),
+            BackEdge::Continue { trips } => {
+                beyond.into_iter().for_each(|slot| host.release(slot));
+                BackEdge::Continue { trips }
+            }
+        }
+    }
+}
+
+impl<H: Python> EngineHooks<'_, H> {
+    /// Code for a loop whose live entry slots have these types, if it is to be entered now.
+    fn enter_loop(
+        &self,
+        host: &mut H,
+        code: &Code,
+        loop_index: usize,
+        live: Vec<(SlotIdx, SlotType)>,
+    ) -> BackEdge<(Arc<Version<H>>, Arc<Compiled>)> {
+        let (engine, unit) = (self.engine, self.unit);
+        let forced = engine.forced_tier(unit);
+        let trips =
+            if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
+        let header = code.loops()[loop_index].header;
         let found = unit
             .find(header, |slots| *slots == live || (planted(Defect::OsrTypesUnchecked) && slots.len() == live.len()));
         let version = match found {
