@@ -11,7 +11,7 @@ so that a reproducer is the text alone. Start at [`generate`].
 Promises: the text compiles; every program terminates (loops are counted, recursion has a depth,
 see also `expressions`); most raise nothing. A program has one of four shapes: "large" and "small"
 ones are written by `compound`, `statements` and `expressions` (`weights` holds their mix), a "kernel"
-by `kernels`, "scalars" by `scalars`.
+by the package `kernels`, "scalars" by `scalars`.
 """
 
 from collections import Counter

@@ -8,8 +8,8 @@ Promises: as `generate` does. Does not know about modes.
 
 from collections import Counter
 
-from .kernels import EDGES
-from .values import FLOAT_EDGES, NP_NAMES, Rng, Table
+from .kernels.arguments import EDGES
+from .values import FLOAT_EDGES, NP_NAMES, Rng, Table, integer_limits
 
 FAMILIES = Table({"python": 40, "numpy": 30, "floats": 15, "complex": 15})
 # Templates by what they take: x and y are of the family's first kind, u and v floats.
@@ -95,7 +95,7 @@ class Scalars:
 
     def numpy_int(self, code: str) -> int:
         bits = 8 * int(code[1:])
-        low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if code[0] == "i" else (0, (1 << bits) - 1)
+        low, high = integer_limits(code)
         n = self.rng.pick(
             (low, low + 1, high, high - 1, high // 2 + 1, 0, 1, 2, 3, 7, bits - 1, bits, bits + 1, -1, -3)
         )

@@ -158,6 +158,12 @@ def complex_value(rng: Rng) -> str:
     return f"complex({float_value(rng, 0.1)}, {float_value(rng, 0.1)})"
 
 
+def integer_limits(code: str) -> tuple:
+    """The smallest and the largest integer of type `code`."""
+    bits = 8 * int(code[1:])
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if code[0] == "i" else (0, (1 << bits) - 1)
+
+
 def numpy_element(rng: Rng, code: str, p_edge: float) -> str:
     """A value that fits `code`, as Python literal text."""
     if code == "?":
@@ -168,8 +174,7 @@ def numpy_element(rng: Rng, code: str, p_edge: float) -> str:
         return rng.pick(("math.nan", "math.inf", "(-0.0)", "60000.0")) if rng.chance(p_edge) else rng.pick(FLOAT_PLAIN)
     if code in COMPLEX:
         return f"complex({rng.pick(FLOAT_PLAIN)}, {rng.pick(FLOAT_PLAIN)})"
-    bits = 8 * int(code[1:])
-    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if code[0] == "i" else (0, (1 << bits) - 1)
+    low, high = integer_limits(code)
     if rng.chance(p_edge):
         n = rng.pick((low, low + 1, high, high - 1, high // 2))
     else:

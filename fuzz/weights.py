@@ -219,3 +219,52 @@ NP_FLOAT = Table(
         "sign": 0.5,
     }
 )
+KERNEL_NESTS = Table(
+    {
+        "one": 30,
+        "clean": 28,
+        "range": 14,
+        "two": 14,
+        "array": 7,
+        "enumerate": 6,
+        "zip": 6,
+        "while": 5,
+        "rows": 5,
+        "fixed": 5,
+        "escape": 5,
+        "grow": 12,
+    }
+)
+KERNEL_STATEMENTS = Table(
+    {
+        "reduce": 24,
+        "store": 24,
+        "local": 10,
+        "branch": 14,
+        "update": 8,
+        "flag": 4,
+        "retype": 3,
+        "try": 3,
+        "break": 3,
+        "view": 4,
+        "raise": 2,
+        "dot": 5,
+    }
+)
+KERNEL_CODES = Table(
+    {
+        "i8": 14,
+        "f8": 12,
+        "f4": 3,
+        "i4": 4,
+        "u1": 2.5,
+        "i1": 2.5,
+        "i2": 1.5,
+        "u4": 3,
+        "u8": 2,
+        "u2": 1,
+        "?": 0.7,
+        "c16": 0.7,
+    }
+)
+KERNEL_LENGTHS = Table({0: 1, 1: 2, 2: 2, 3: 3, 5: 4, 8: 4, 9: 4, 17: 4, 33: 3, 70: 2, 1030: 0.5, 2100: 0.25})

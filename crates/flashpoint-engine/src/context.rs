@@ -181,9 +181,13 @@ impl<H: Python> Activation<H> {
         unsafe { &*self.entry }
     }
 
-    /// Counts a poll of the entered version.
-    pub fn warm(&self) {
-        self.version().cell.warm();
+    /// A reference of its own to the version that was entered.
+    pub fn counted_version(&self) -> Arc<Version<H>> {
+        // SAFETY: the pointer is from `Arc::as_ptr`, of a version that whoever entered holds a reference of.
+        unsafe {
+            Arc::increment_strong_count(self.version);
+            Arc::from_raw(self.version)
+        }
     }
 
     /// Whether what the entered version takes for granted still holds, after other Python code may have run, and nothing

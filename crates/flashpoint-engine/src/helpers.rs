@@ -161,7 +161,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
-    activation.warm();
+    engine.has_polled(&activation.counted_version());
     let swap = swap_generation() != activation.generation;
     if activation.polls_to_skip > 0 && !swap {
         activation.polls_to_skip -= 1;

@@ -18,6 +18,7 @@ mod exits;
 mod helpers;
 pub mod links;
 pub mod opened;
+mod osr;
 pub mod ready;
 pub mod run;
 mod steps;

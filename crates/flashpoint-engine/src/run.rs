@@ -26,10 +26,10 @@ use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, numpy_slot};
 use crate::host::{HostResult, Raised};
 use crate::links::BeingMade;
-use crate::opened::Opened;
+use crate::osr;
 use crate::policy::Policy;
 use crate::python::Python;
-use crate::tier0::{self, BackEdge, Code, Entry, Frame, Hooks, Outcome};
+use crate::tier0::{self, Entry, Frame, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
 /// Code that ran longer than this before it left by a guard has paid for its entry.
@@ -86,6 +86,8 @@ pub(crate) enum Ran<H: Python> {
     Returned(Slot),
     /// It goes on in tier 0: frames from the outermost in; the innermost enters as said.
     Resume(Vec<Resumed<H>>, Entry),
+    /// It goes on in this frame, before the header of a loop around the one that was entered.
+    HandOver(Resumed<H>),
 }
 
 impl<H: Python> Default for Engine<H> {
@@ -105,7 +107,7 @@ impl<H: Python> Engine<H> {
         }
     }
 
-    fn forced_tier(&self, unit: &Unit<H>) -> Option<u8> {
+    pub(crate) fn forced_tier(&self, unit: &Unit<H>) -> Option<u8> {
         self.policy.forced_tier().or(unit.options.tier)
     }
 
@@ -235,13 +237,19 @@ impl<H: Python> Engine<H> {
     }
 
     /// Asks for code of a version: tier 1 at once, tier 2 behind.
-    fn request_code(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
+    pub(crate) fn request_code(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
         let tier = forced.unwrap_or(1);
         version.cell.requested.store(u32::from(tier), Ordering::Relaxed);
         self.request_tier(version, tier, version.lowered.func.clone());
         unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
-        if forced.is_none() && self.compiler.has_tier2() {
-            version.cell.requested.store(2, Ordering::Relaxed);
+        if forced.is_none() && !osr::hands_over(unit, version) {
+            self.request_tier2(unit, version);
+        }
+    }
+
+    /// Asks for tier 2's code behind tier 1's.
+    pub(crate) fn request_tier2(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>) {
+        if self.compiler.has_tier2() && version.cell.requested.swap(2, Ordering::Relaxed) == 1 {
             unit.stats.compiles.fetch_add(1, Ordering::Relaxed);
             let job = self.job(version, 2, version.lowered.func.clone());
             self.compiler.request(job, self.policy.background());
@@ -340,6 +348,10 @@ impl<H: Python> Engine<H> {
         match ran {
             Ran::Returned(result) => Ok(result),
             Ran::Resume(frames, entry) => self.resume_call(host, frames, entry),
+            Ran::HandOver(frame) => {
+                let entry = Entry::At(frame.pc);
+                self.resume_call(host, vec![frame], entry)
+            }
         }
     }
 
@@ -373,7 +385,10 @@ impl<H: Python> Engine<H> {
         };
         let ran = rebuilder.with_objects(host, snapshot, |rebuilder, host| match &snapshot.exit {
             ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
-            _ => rebuilder.frames(host, snapshot).map(|frames| {
+            _ => rebuilder.frames(host, snapshot).map(|mut frames| {
+                if snapshot.reason == Reason::HandOver && frames.len() == 1 {
+                    return Ran::HandOver(frames.remove(0));
+                }
                 let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
             }),
@@ -406,7 +421,9 @@ impl<H: Python> Engine<H> {
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
             eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
         }
-        if matches!(reason, Reason::Return | Reason::Swap | Reason::Signal | Reason::NoCode) || stressed {
+        let by_design =
+            matches!(reason, Reason::Return | Reason::Swap | Reason::HandOver | Reason::Signal | Reason::NoCode);
+        if by_design || stressed {
             return;
         }
         unit.stats.deopts.fetch_add(1, Ordering::Relaxed);
@@ -459,11 +476,8 @@ impl<H: Python> Engine<H> {
             self.count_call(&unit, &version, self.forced_tier(&unit));
         }
         let raised = std::mem::take(&mut activation.raised);
-        let result = match self.leave(host, &unit, &version, &compiled, &[], left, raised, false) {
-            Ok(Ran::Returned(result)) => Ok(result),
-            Ok(Ran::Resume(frames, entry)) => self.resume_call(host, frames, entry),
-            Err(raised) => Err(raised),
-        };
+        let left = self.leave(host, &unit, &version, &compiled, &[], left, raised, false);
+        let result = left.and_then(|ran| self.go_on(host, ran));
         if unit.epoch() != version.epoch {
             activation.relink(self, &version);
         }
@@ -563,51 +577,60 @@ impl<H: Python> Engine<H> {
 
     /// Runs a frame that the host has entered until it returns, by way of compiled loops where that pays.
     fn run_frame(&self, host: &mut H, unit: &Arc<Unit<H>>, frame: &mut Frame, entry: Entry) -> HostResult<Slot> {
+        let mut hooks = osr::EngineHooks { engine: self, unit };
         let mut entry = entry;
         loop {
-            let mut hooks = EngineHooks { engine: self, unit };
             let outcome = tier0::run(&unit.code, &unit.function, frame, host, &mut hooks, entry)
                 .inspect_err(|_| _ = unit.stats.exceptions.fetch_add(1, Ordering::Relaxed))?;
-            let OsrEntry { version, compiled, beyond } = match outcome {
+            let mut code = match outcome {
                 Outcome::Returned(result) => return Ok(result),
                 Outcome::Left { exit, .. } => exit,
             };
-            unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
-            let mut slots = frame.slots().to_vec();
-            slots.extend(&beyond);
-            let address = frame.as_ptr();
-            let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
-            beyond.into_iter().for_each(|slot| host.release(slot));
-            match ran {
-                Ok(Ran::Returned(result)) => {
-                    frame.release(host);
-                    return Ok(result);
-                }
-                Ok(Ran::Resume(mut frames, resume_at)) => {
-                    let swap = self.is_swap(unit, &frames);
-                    let mut outer = frames.remove(0);
-                    load_free(host, unit, &mut outer.frame);
-                    // The rebuilt slots take the place of the old ones, whose references the rebuilt ones have doubled.
-                    frame.release(host);
-                    frame.slots_mut().copy_from_slice(outer.frame.slots());
-                    outer.frame.slots_mut().fill(Slot::UNBOUND);
-                    if swap {
-                        unit.stats.tier_changes_in_loop.fetch_add(1, Ordering::Relaxed);
+            entry = loop {
+                let osr::LoopCode { version, compiled, beyond } = code;
+                unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
+                let mut slots = frame.slots().to_vec();
+                slots.extend(&beyond);
+                let address = frame.as_ptr();
+                let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
+                beyond.into_iter().for_each(|slot| host.release(slot));
+                let ran = match ran {
+                    Ok(ran) => ran,
+                    Err(raised) => {
+                        frame.release(host);
+                        return Err(raised);
                     }
-                    entry = if frames.is_empty() {
-                        resume_at
-                    } else {
-                        match self.resume_call(host, frames, resume_at) {
+                };
+                match ran {
+                    Ran::Returned(result) => {
+                        frame.release(host);
+                        return Ok(result);
+                    }
+                    Ran::HandOver(mut rebuilt) => {
+                        let header = rebuilt.pc;
+                        replace_frame(host, unit, frame, &mut rebuilt);
+                        match hooks.at_header(host, header, frame) {
+                            Some(next) => code = next,
+                            None => break Entry::At(header),
+                        }
+                    }
+                    Ran::Resume(mut frames, resume_at) => {
+                        let swap = self.is_swap(unit, &frames);
+                        let mut outer = frames.remove(0);
+                        replace_frame(host, unit, frame, &mut outer);
+                        if swap {
+                            unit.stats.tier_changes_in_loop.fetch_add(1, Ordering::Relaxed);
+                        }
+                        if frames.is_empty() {
+                            break resume_at;
+                        }
+                        break match self.resume_call(host, frames, resume_at) {
                             Ok(result) => Entry::AfterCall { pc: outer.pc, result },
                             Err(Raised) => Entry::Raise(outer.pc),
-                        }
-                    };
+                        };
+                    }
                 }
-                Err(raised) => {
-                    frame.release(host);
-                    return Err(raised);
-                }
-            }
+            };
         }
     }
 
@@ -618,6 +641,14 @@ impl<H: Python> Engine<H> {
         looped.arm(1);
         true
     }
+}
+
+/// Puts the rebuilt slots in the place of the old ones, whose references they have doubled.
+fn replace_frame<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame, rebuilt: &mut Resumed<H>) {
+    load_free(host, unit, &mut rebuilt.frame);
+    frame.release(host);
+    frame.slots_mut().copy_from_slice(rebuilt.frame.slots());
+    rebuilt.frame.slots_mut().fill(Slot::UNBOUND);
 }
 
 /// The code to enter a version with, if there is some that does what NumPy and `warnings` are told to do.
@@ -660,115 +691,5 @@ pub(crate) fn result_slot(ty: Option<&SlotType>, word: u64) -> Slot {
         Some(SlotType::Float) => Slot::float(f64::from_bits(word)),
         Some(SlotType::Numpy(dtype)) => numpy_slot(*dtype, word, 0),
         _ => Slot::NONE,
-    }
-}
-
-/// What the engine does at tier 0's back edges: enters compiled code once a loop is warm.
-struct EngineHooks<'a, H: Python> {
-    engine: &'a Engine<H>,
-    unit: &'a Arc<Unit<H>>,
-}
-
-/// Code to enter at a loop.
-struct OsrEntry<H: Python> {
-    version: Arc<Version<H>>,
-    compiled: Arc<Compiled>,
-    /// Entry slots beyond those of the frame; owned.
-    beyond: Vec<Slot>,
-}
-
-impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
-    type Exit = OsrEntry<H>;
-
-    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
-        let unit = host.unit_of(callee, args.len())?;
-        Some(self.engine.call(host, &unit, args))
-    }
-
-    fn on_back_edge(
-        &mut self,
-        host: &mut H,
-        code: &Code,
-        loop_index: usize,
-        frame: &mut Frame,
-    ) -> BackEdge<Self::Exit> {
-        let (engine, unit) = (self.engine, self.unit);
-        if engine.forced_tier(unit) == Some(0) {
-            return BackEdge::Continue { trips: 10_000 };
-        }
-        let header = code.loops()[loop_index].header;
-        let slots = frame.slots();
-        let mut live: Vec<(SlotIdx, SlotType)> = unit
-            .liveness
-            .live_before(header)
-            .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
-            .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
-            .collect();
-        let mut beyond = Vec::new();
-        if Opened::concern(code.generic(), &live) {
-            let opened = host.open(unit, slots, &live);
-            opened.complete(&mut live, slots.len());
-            beyond = opened.beyond;
-        }
-        let result = self.enter_loop(host, code, loop_index, live);
-        match result {
-            BackEdge::Leave((version, compiled)) => BackEdge::Leave(OsrEntry { version, compiled, beyond }),
-            BackEdge::Continue { trips } => {
-                beyond.into_iter().for_each(|slot| host.release(slot));
-                BackEdge::Continue { trips }
-            }
-        }
-    }
-}
-
-impl<H: Python> EngineHooks<'_, H> {
-    /// Code for a loop whose live entry slots have these types, if it is to be entered now.
-    fn enter_loop(
-        &self,
-        host: &mut H,
-        code: &Code,
-        loop_index: usize,
-        live: Vec<(SlotIdx, SlotType)>,
-    ) -> BackEdge<(Arc<Version<H>>, Arc<Compiled>)> {
-        let (engine, unit) = (self.engine, self.unit);
-        let forced = engine.forced_tier(unit);
-        let trips =
-            if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
-        let header = code.loops()[loop_index].header;
-        let found = unit
-            .find(header, |slots| *slots == live || (planted(Defect::OsrTypesUnchecked) && slots.len() == live.len()));
-        let version = match found {
-            Some(version) if version.holds(host) => version,
-            found => {
-                if let Some(old) = found {
-                    unit.retire(&old);
-                }
-                match engine.make_version(host, unit, header, live) {
-                    Some(version) => version,
-                    None => return BackEdge::Continue { trips: u32::MAX },
-                }
-            }
-        };
-        if version.cell.requested.load(Ordering::Relaxed) == 0 {
-            unit.has_hot_loop.store(true, Ordering::Relaxed);
-            engine.request_code(unit, &version, forced);
-        }
-        // Code that keeps leaving soon after it was entered is entered less and less often.
-        let exits = version.exits.load(Ordering::Relaxed);
-        if exits > 2 && engine.policy.osr_every() == 0 && version.misses.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
-            let wait = 1u32 << exits.min(16);
-            return BackEdge::Continue { trips: trips.max(wait) };
-        }
-        match code_for(host, &version) {
-            Some(compiled) => {
-                if events::enabled(Topic::Osr) {
-                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
-                }
-                // The next visit of the loop in tier 0 asks again soon.
-                code.loops()[loop_index].arm(trips);
-                BackEdge::Leave((version, compiled))
-            }
-            None => BackEdge::Continue { trips: 100_000 },
-        }
     }
 }

@@ -13,7 +13,7 @@ use flashpoint_codegen::{Backend, CodegenError, CompileOptions, Cranelift, Objec
 use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::Slot;
-use flashpoint_ir::typed::TypedFunction;
+use flashpoint_ir::typed::{InstKind, TypedFunction};
 
 use crate::host::Host;
 use crate::run::Engine;
@@ -115,6 +115,25 @@ fn total(name: &str) -> GenericFunction {
     b.finish()
 }
 
+/// `s = 0`, `for i in range(n): for j in range(m): s = s + j`, `return s`
+fn nest() -> GenericFunction {
+    let mut b = Builder::new("nest", &["n", "m"]);
+    let (s, i, j) = (b.local("s"), b.local("i"), b.local("j"));
+    b.constant_to(s, Const::Int(0));
+    let range = b.global("range");
+    let outer = b.call(range, &[b.param(0)]);
+    b.for_each(i, outer, |b| {
+        let range = b.global("range");
+        let inner = b.call(range, &[b.param(1)]);
+        b.for_each(j, inner, |b| {
+            let sum = b.binary(BinOp::Add, s, j);
+            b.move_to(s, sum);
+        });
+    });
+    b.ret(s);
+    b.finish()
+}
+
 /// A function of `x` that is too long to be inlined: adds 1 a hundred times.
 fn long(name: &str) -> GenericFunction {
     let mut b = Builder::new(name, &["x"]);
@@ -184,6 +203,58 @@ fn a_running_loop_climbs_from_tier_0_to_1_to_2() {
     assert_eq!(stat(&unit.stats.osr_entries), 2, "into tier 1 and into tier 2");
     assert_eq!(stat(&unit.stats.tier_changes_in_loop), 1);
     assert_eq!(stat(&unit.stats.deopts), 0);
+}
+
+/// Headers at which versions are entered in the middle of a call, and how often one left for the loop around.
+fn entries(unit: &TestUnit) -> (Vec<u32>, u64) {
+    let mut headers: Vec<u32> = unit.versions().iter().map(|version| version.entry.0).filter(|pc| *pc != 0).collect();
+    headers.sort_unstable();
+    let handed_over =
+        unit.exit_counts().into_iter().filter(|exit| exit.reason == Reason::HandOver).map(|exit| exit.count);
+    (headers, handed_over.sum())
+}
+
+#[test]
+fn an_inner_loop_hands_over_to_the_loop_around_it() {
+    let mut script = Script::new();
+    let unit = script.define(nest());
+    // Ten back edges are soon done, and too many are left for tier 0.
+    assert_eq!(script.call(&unit, &[Slot::int(5), Slot::int(1000)]), (5 * 499_500).to_string());
+    let (headers, handed_over) = entries(&unit);
+    assert_eq!((headers.len(), handed_over), (2, 1), "the inner loop once, then the outer one");
+    assert_eq!(stat(&unit.stats.osr_entries), 2);
+    for version in unit.versions() {
+        let n_polls = version.lowered.func.insts.iter().filter(|inst| matches!(inst.kind, InstKind::Poll(_))).count();
+        assert!(n_polls <= 2, "a version holds no loop twice");
+    }
+    assert_eq!(script.engine.compiler.n_waiting(), 1, "only the outer loop's code has asked for tier 2");
+    assert_eq!(stat(&unit.stats.deopts), 0);
+}
+
+#[test]
+fn few_iterations_of_an_inner_loop_are_left_to_tier_0() {
+    let mut script = Script::new();
+    let unit = script.define(nest());
+    assert_eq!(script.call(&unit, &[Slot::int(200), Slot::int(6)]), (200 * 15).to_string());
+    let (headers, handed_over) = entries(&unit);
+    assert_eq!((headers.len(), handed_over), (1, 0), "only the outer loop was entered");
+}
+
+#[test]
+fn an_inner_loop_that_runs_on_gets_tier_2() {
+    let mut script = Script::new();
+    let unit = script.define(nest());
+    let engine = script.engine.clone();
+    script.at_polls(move |_, n| {
+        if n < 20 {
+            // The first poll is tier 0's, at its tenth back edge.
+            assert_eq!(engine.compiler.n_waiting() > 0, n > 3, "poll {n}");
+        }
+    });
+    assert_eq!(script.call(&unit, &[Slot::int(1), Slot::int(1000)]), "499500");
+    assert_eq!(script.engine.compiler.n_waiting(), 2, "the loop around it has asked too");
+    assert!(script.step());
+    assert_eq!(best_tier(&unit), Some(2));
 }
 
 #[test]

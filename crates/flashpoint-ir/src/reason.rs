@@ -47,6 +47,7 @@ reasons! {
     Raise = 104, "FP104", "the code raises an exception here", help: "nothing to do";
     Untyped = 105, "FP105", "the operation has no typed form", help: "it runs in tier 0, with Python's own meaning";
     NoCode = 106, "FP106", "the called function has no machine code yet", help: "nothing to do";
+    HandOver = 107, "FP107", "the loop around the one that was entered goes on in code of its own", help: "nothing to do";
 
     // 2xx: guards.
     IntOverflow = 200, "FP200", "an integer no longer fits the type it had so far", help: "the code is widened; use a float if rounding is acceptable";

@@ -12,36 +12,25 @@
 //!
 //! Does not know about: what else is in memory, since the only store cannot hit the element between the two.
 
-use flashpoint_ir::analysis::{Loop, LoopIdx};
+use flashpoint_ir::analysis::Loop;
 use flashpoint_ir::typed::*;
 
 use crate::counted::{Counter, Shape, counter};
 use crate::edit::{Defs, Emitter, Subst, append_param, new_block, new_inst, terminate, terminator, terminator_mut};
 use crate::float_guards::soft_guard;
-use crate::licm::normalize_loops;
+use crate::loops::transform_loops;
 use crate::pipeline::PassContext;
 use crate::strips::memory::copy_slice;
 use crate::strips::{is_about_numbers, runs_always};
 
 /// Hands what an iteration stores to the load of the next.
 pub fn carry_stores(func: &mut TypedFunction, context: &mut PassContext) -> bool {
-    let mut changed = false;
-    let mut done: Vec<Block> = Vec::new();
-    loop {
-        let shape = Shape::of(func);
-        let next = shape.forest.loops().iter().position(|info| {
-            info.is_innermost() && !done.contains(&info.header) && !context.checked_versions.contains(&info.header)
-        });
-        let Some(next) = next else { break };
-        let info = shape.forest.get(LoopIdx(next));
-        done.push(info.header);
-        if let Some(carried) = Carried::of(func, &shape, info) {
-            carried.carry(func, &shape, info);
-            normalize_loops(func, context);
-            changed = true;
-        }
-    }
-    changed | take_carried_last(func)
+    let carried = transform_loops(func, context, Loop::is_innermost, |func, _, shape, idx| {
+        let info = shape.forest.get(idx);
+        Carried::of(func, shape, info)?.carry(func, shape, info);
+        Some(vec![])
+    });
+    carried | take_carried_last(func)
 }
 
 /// A load that reads what the iteration before has stored.

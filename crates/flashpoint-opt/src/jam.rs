@@ -29,7 +29,7 @@ use crate::edit::{
     Emitter, append_param, clone_snapshot, new_block, new_inst, targets, terminate, terminator, terminator_mut,
 };
 use crate::float_guards::{Soft, all_finite, roots, soft_guard};
-use crate::licm::normalize_loops;
+use crate::loops::transform_loops;
 use crate::pipeline::PassContext;
 use crate::strips::memory::copy_slice;
 
@@ -45,22 +45,15 @@ pub fn jam(func: &mut TypedFunction, context: &mut PassContext) -> bool {
     if context.fastmath || context.guards_fail_freely {
         return false;
     }
-    let mut changed = normalize_loops(func, context);
-    let mut done: Vec<Block> = Vec::new();
-    loop {
-        let shape = Shape::of(func);
-        let found = shape.forest.loops().iter().enumerate().find_map(|(idx, info)| {
-            if done.contains(&info.header) || context.checked_versions.contains(&info.header) {
-                return None;
-            }
-            Nest::of(func, &shape, LoopIdx(idx))
-        });
-        let Some(nest) = found else { return changed };
-        done.push(nest.header);
-        done.extend(nest.build(func, &shape));
-        normalize_loops(func, context);
-        changed = true;
-    }
+    transform_loops(
+        func,
+        context,
+        |_| true,
+        |func, _, shape, idx| {
+            let nest = Nest::of(func, shape, idx)?;
+            Some(nest.build(func, shape))
+        },
+    )
 }
 
 /// An outer loop with one inner loop, as straight lines.

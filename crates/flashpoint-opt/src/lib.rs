@@ -34,6 +34,7 @@ pub mod float_guards;
 
 mod bounds;
 mod counted;
+mod loops;
 
 pub use pipeline::{Pass, PassOptions, Report, TIER1, TIER2, optimize};
 pub use report::LoopReport;

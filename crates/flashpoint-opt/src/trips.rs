@@ -15,13 +15,13 @@
 //!
 //! Does not know about: memory, floats, why the loop ends.
 
-use flashpoint_ir::analysis::{Loop, LoopIdx};
+use flashpoint_ir::analysis::Loop;
 use flashpoint_ir::typed::*;
 
 use crate::counted::{Shape, step_of};
 use crate::edit::{Copies, Emitter, append_param, new_block, targets, terminate, terminator, terminator_mut};
 use crate::intervals::{Interval, exact, interval_of, is_counted, plain};
-use crate::licm::normalize_loops;
+use crate::loops::transform_loops;
 use crate::pipeline::PassContext;
 use crate::version::{drop_guards, make_version};
 
@@ -43,23 +43,12 @@ pub fn count_trips(func: &mut TypedFunction, context: &mut PassContext) -> bool 
     if context.guards_fail_freely {
         return false;
     }
-    let mut changed = normalize_loops(func, context);
-    let mut done: Vec<Block> = Vec::new();
-    loop {
-        let shape = Shape::of(func);
-        let next = shape.forest.loops().iter().position(|info| {
-            info.is_innermost() && !done.contains(&info.header) && !context.checked_versions.contains(&info.header)
-        });
-        let Some(next) = next else { return changed };
-        let info = shape.forest.get(LoopIdx(next));
-        done.push(info.header);
-        if let Some(open) = Open::of(func, &shape, info)
-            && let Some(plan) = Plan::of(func, &shape, info, &open, context.short_strips)
-        {
-            changed = true;
-            done.extend(open.wrap(func, context, plan));
-        }
-    }
+    transform_loops(func, context, Loop::is_innermost, |func, context, shape, idx| {
+        let info = shape.forest.get(idx);
+        let open = Open::of(func, shape, info)?;
+        let plan = Plan::of(func, shape, info, &open, context.short_strips)?;
+        Some(open.wrap(func, context, plan))
+    })
 }
 
 /// A loop with one back edge, behind its only poll.

@@ -19,7 +19,7 @@ use flashpoint_ir::typed::*;
 use crate::bounds::{Bounds, merge};
 use crate::counted::Shape;
 use crate::edit::{Copies, Def, Emitter, clone_blocks, repair_ssa, targets, terminator, terminator_mut, visit_uses};
-use crate::licm::normalize_loops;
+use crate::loops::transform_loops;
 use crate::pipeline::PassContext;
 
 /// Instructions beyond which no more loops are copied.
@@ -29,33 +29,21 @@ const MAX_COPIES: usize = 24;
 
 /// Moves guards in front of loops, keeping a checked version of each.
 pub fn version_loops(func: &mut TypedFunction, context: &mut PassContext) -> bool {
-    let mut changed = normalize_loops(func, context);
-    let mut done: Vec<Block> = Vec::new();
     let mut n_copies = 0;
-    loop {
-        let shape = Shape::of(func);
-        let next = shape
-            .forest
-            .loops()
-            .iter()
-            .position(|info| !done.contains(&info.header) && !context.checked_versions.contains(&info.header));
-        let Some(next) = next else { break };
-        let n_insts: usize = func.layout.iter().map(|b| func.blocks[b.index()].insts.len()).sum();
-        if n_insts > MAX_INSTS || n_copies >= MAX_COPIES {
-            break;
-        }
-        let header = shape.forest.loops()[next].header;
-        done.push(header);
-        if let Some(copied) = version_loop(func, context, &shape, LoopIdx(next)) {
-            changed = true;
-            if let Some(copy) = copied {
-                n_copies += 1;
-                done.push(copy);
-                normalize_loops(func, context);
+    transform_loops(
+        func,
+        context,
+        |_| true,
+        |func, context, shape, root| {
+            let n_insts: usize = func.layout.iter().map(|b| func.blocks[b.index()].insts.len()).sum();
+            if n_insts > MAX_INSTS || n_copies >= MAX_COPIES {
+                return None;
             }
-        }
-    }
-    changed
+            let copy = version_loop(func, context, shape, root)?;
+            n_copies += usize::from(copy.is_some());
+            Some(copy.into_iter().collect())
+        },
+    )
 }
 
 /// Versions one nest; the header of the copy if one was made, or `Some(None)` if guards could just be removed.
@@ -176,40 +164,36 @@ pub fn make_version(
 /// Gives loops over a range whose step is a variable a version for a step of one. On-stack replacement enters in the middle
 /// of a loop with whatever step its iterator has, and that is nearly always one.
 pub fn specialize_steps(func: &mut TypedFunction, context: &mut PassContext) -> bool {
-    let mut changed = normalize_loops(func, context);
-    let mut done: Vec<Block> = Vec::new();
-    loop {
-        let shape = Shape::of(func);
-        let found = shape.forest.loops().iter().enumerate().find_map(|(idx, info)| {
-            if done.contains(&info.header) || context.checked_versions.contains(&info.header) {
+    let mut n_copies = 0;
+    transform_loops(
+        func,
+        context,
+        |_| true,
+        |func, context, shape, root| {
+            let info = shape.forest.get(root);
+            let (step, unit) = variable_step(func, shape, info)?;
+            let preheader = info.preheader(&shape.cfg)?;
+            n_copies += 1;
+            if n_copies > MAX_COPIES {
                 return None;
             }
-            let (step, unit) = variable_step(func, &shape, info)?;
-            Some((LoopIdx(idx), info.preheader(&shape.cfg)?, step, unit))
-        });
-        let Some((root, preheader, step, unit)) = found else { return changed };
-        let header = shape.forest.get(root).header;
-        done.push(header);
-        if done.len() > MAX_COPIES {
-            return changed;
-        }
-        let mut defs = shape.defs.clone();
-        let ty = func.value_types[step.index()];
-        let mut emit = Emitter::new(func, &mut defs, preheader, 0);
-        let one = emit.iconst(ty, unit);
-        let cc = if planted(Defect::StepSpecialised) { IntCC::Sge } else { IntCC::Eq };
-        let cond = emit.icmp(cc, step, one);
-        let Some(copies) = make_version(func, context, &shape, root, preheader, cond) else { continue };
-        for copy in copies.insts.values() {
-            func.insts[copy.index()].kind.for_each_operand_mut(&mut |v| {
-                if *v == step {
-                    *v = one;
-                }
-            });
-        }
-        changed = true;
-        normalize_loops(func, context);
-    }
+            let mut defs = shape.defs.clone();
+            let ty = func.value_types[step.index()];
+            let mut emit = Emitter::new(func, &mut defs, preheader, 0);
+            let one = emit.iconst(ty, unit);
+            let cc = if planted(Defect::StepSpecialised) { IntCC::Sge } else { IntCC::Eq };
+            let cond = emit.icmp(cc, step, one);
+            let copies = make_version(func, context, shape, root, preheader, cond)?;
+            for copy in copies.insts.values() {
+                func.insts[copy.index()].kind.for_each_operand_mut(&mut |v| {
+                    if *v == step {
+                        *v = one;
+                    }
+                });
+            }
+            Some(vec![])
+        },
+    )
 }
 
 /// The step of a counter that is no constant, and the step of one in its direction.

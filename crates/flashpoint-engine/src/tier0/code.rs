@@ -185,12 +185,28 @@ pub struct Loop {
     pub header: Pc,
     /// Back edges left until [`super::Hooks::on_back_edge`] is asked.
     pub(super) counter: AtomicU32,
+    /// What the counter was set to last.
+    armed: AtomicU32,
+    /// Back edges taken before that.
+    taken: AtomicU32,
 }
 
 impl Loop {
+    pub(super) fn new(header: Pc, trips: u32) -> Loop {
+        Loop { header, counter: AtomicU32::new(trips), armed: AtomicU32::new(trips), taken: AtomicU32::new(0) }
+    }
+
     /// Sets the number of back edges until the hook is asked; at least 1.
     pub fn arm(&self, trips: u32) {
+        self.taken.store(self.taken(), Ordering::Relaxed);
+        self.armed.store(trips.max(1), Ordering::Relaxed);
         self.counter.store(trips.max(1), Ordering::Relaxed);
+    }
+
+    /// Back edges taken in tier 0 so far; roughly, if several threads are in the loop.
+    pub fn taken(&self) -> u32 {
+        let stretch = self.armed.load(Ordering::Relaxed).saturating_sub(self.remaining());
+        self.taken.load(Ordering::Relaxed).saturating_add(stretch)
     }
 
     /// Back edges left.

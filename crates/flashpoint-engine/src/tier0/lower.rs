@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, GenericOp, Pc, SlotIdx, SlotKind};
 use flashpoint_ir::slot::Slot;
@@ -33,7 +32,7 @@ pub(super) fn lower(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, L
         target: handler.target,
         dead: dead.into(),
     });
-    let arm = |&header: &u32| Loop { header: Pc(header), counter: AtomicU32::new(trips.max(1)) };
+    let arm = |&header: &u32| Loop::new(Pc(header), trips.max(1));
     Ok(Code {
         ops: ops.into(),
         constants: constants.into(),

@@ -6,9 +6,9 @@
 //! converted. What cannot be typed becomes an exit to tier 0, before the operation; so does everything that raises, since
 //! tier 0 then raises it with Python's own words.
 //!
-//! On-stack replacement enters at a loop header. The blocks of the loops around it are keyed by "this loop still runs the
-//! iteration in which it was entered" ([`state::State::unfinished`]) until their back edge, which leads to their ordinary
-//! header: loop nests keep one entry.
+//! On-stack replacement enters at a loop header. The code for such an entry ends where a loop around it comes round: its
+//! header is an entry of its own, with a version of its own ([`Reason::HandOver`]). So every loop keeps one entry, and no
+//! version holds a loop twice.
 //!
 //! Invariants:
 //! - All guards of an operation come before its first effect, and name the snapshot before the operation.
@@ -215,6 +215,8 @@ struct Lowering<'a> {
     params: Vec<EntryParam>,
     param_values: Vec<Vec<Value>>,
     entry_block: Block,
+    /// Headers of the loops around the entry, from the outermost in.
+    around_entry: Vec<Pc>,
     /// How often the function was copied into itself.
     recursive_copies: usize,
     result: Option<SlotType>,
@@ -251,6 +253,7 @@ impl<'a> Lowering<'a> {
             params: Vec::new(),
             param_values: Vec::new(),
             entry_block,
+            around_entry: Vec::new(),
             recursive_copies: 0,
             result: request.promised.clone(),
             untyped: Vec::new(),
@@ -264,7 +267,6 @@ impl<'a> Lowering<'a> {
             n_ops: 0,
             state: State {
                 frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
-                unfinished: Vec::new(),
                 objects: Vec::new(),
             },
             pc: request.entry,
@@ -287,7 +289,7 @@ impl<'a> Lowering<'a> {
         }
         self.entry_objects(&request.slots, &beyond);
         if request.entry.0 != 0 {
-            self.state.unfinished = self.functions[&0].headers_around(request.entry);
+            self.around_entry = self.functions[&0].headers_around(request.entry);
         }
         self.pc = request.entry;
         self.goto_inner(request.entry, false);
@@ -393,7 +395,7 @@ impl<'a> Lowering<'a> {
                 })
             })
             .collect();
-        self.state = State { frames, unfinished: key.unfinished, objects };
+        self.state = State { frames, objects };
         self.pc = key.pc;
         let mut first = true;
         loop {
@@ -529,11 +531,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn goto_inner(&mut self, pc: Pc, is_back_edge: bool) {
-        if self.state.frames.len() == 1 {
-            let liveness = &self.functions[&self.state.frames[0].function].liveness;
-            self.state.unfinished.retain(|header| {
-                *header != pc && liveness.loop_at(*header).is_some_and(|i| liveness.loops()[i].contains(pc))
-            });
+        if self.state.frames.len() == 1 && self.around_entry.contains(&pc) {
+            let exit = self.snapshot_at(pc, Reason::HandOver);
+            self.b.exit(exit);
+            return;
         }
         let live = self.live_at(pc);
         self.state.renumber(&live);
@@ -604,7 +605,6 @@ impl<'a> Lowering<'a> {
         Key {
             pc,
             path: self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect(),
-            unfinished: self.state.unfinished.clone(),
             live: self.state.frames.iter().zip(live).map(with_types).collect(),
             objects: self.state.objects.iter().map(|object| object.map(|val| val.ty.clone())).collect(),
         }

@@ -179,14 +179,11 @@ pub struct FrameVals {
     pub vals: Vec<Val>,
 }
 
-/// What is known before an operation: the frames from the outermost in, and which loops still run the iteration in which
-/// they were entered by on-stack replacement.
+/// What is known before an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// Frames; the last one is executing.
+    /// Frames, from the outermost in; the last one is executing.
     pub frames: Vec<FrameVals>,
-    /// Headers of enclosing loops of the outermost frame that have not come round since entry.
-    pub unfinished: Vec<Pc>,
     /// Cells and nested functions, by number.
     pub objects: Vec<Object<Val>>,
 }
@@ -201,8 +198,6 @@ pub struct Key {
     pub pc: Pc,
     /// Function and call of each frame.
     pub path: Path,
-    /// See [`State::unfinished`].
-    pub unfinished: Vec<Pc>,
     /// Live slots of each frame with their types.
     pub live: Vec<Vec<(SlotIdx, SlotType)>>,
     /// The objects that live slots lead to.
