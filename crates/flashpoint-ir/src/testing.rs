@@ -471,8 +471,8 @@ impl Generator<'_, '_> {
 
     fn snapshot(&mut self) -> SnapshotId {
         let reason = self.c.pick(Reason::ALL);
-        let objects: Vec<_> = (0..self.c.below(5)).map(|_| self.object()).collect();
-        self.n_objects = objects.len();
+        self.n_objects = self.c.below(5);
+        let objects: Vec<_> = (0..self.n_objects).map(|_| self.object()).collect();
         if self.c.once_in(6) {
             let recipe = self.recipe(0);
             return self.b.snapshot(Snapshot { reason, exit: ExitKind::Return(recipe), objects, frames: vec![] });
