@@ -22,6 +22,11 @@ impl TypedFunction {
         self.insts[last.index()].kind.is_terminator().then_some(last)
     }
 
+    /// Whether a block ends by leaving the code.
+    pub fn leaves(&self, block: Block) -> bool {
+        self.terminator(block).is_some_and(|inst| matches!(self.insts[inst.index()].kind, InstKind::Exit(_)))
+    }
+
     /// Calls `f` on the target of every edge that leaves `block`: twice if both edges of a branch lead to one block.
     pub fn for_each_successor(&self, block: Block, mut f: impl FnMut(Block)) {
         match self.terminator(block).map(|inst| &self.insts[inst.index()].kind) {

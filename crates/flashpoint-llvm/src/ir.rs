@@ -328,6 +328,12 @@ impl Ir {
         }
     }
 
+    /// Keeps a store as it is and where it is.
+    pub(crate) fn set_volatile(&self, store: Val<'_>) {
+        // SAFETY: see the module.
+        unsafe { LLVMSetVolatile(store.0, 1) }
+    }
+
     /// Makes a load one that other threads' writes may race with; `volatile` ones are never merged or moved out of loops.
     pub(crate) fn set_unordered(&self, load: Val<'_>, volatile: bool) {
         // SAFETY: see the module.

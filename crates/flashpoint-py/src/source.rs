@@ -5,8 +5,9 @@
 //! to `f.__code__`, nested code objects and source positions included. So an edited file is noticed, and of several
 //! lambdas on one line the right one is taken.
 //!
-//! What is compiled is the function's own block where it stands at the left margin, else the whole text, so that free
-//! variables resolve in their enclosing scopes. Does not know about: the generic form.
+//! What is compiled is the function's own block where it stands at the left margin, under an import of what it uses of the
+//! module's imports (CPython compiles a call of an imported module's attribute differently); else the whole text, so that
+//! free variables resolve in their enclosing scopes. Does not know about: the generic form.
 
 use flashpoint_ir::reason::Reason;
 use pyo3::intern;
@@ -138,10 +139,11 @@ impl<'py> Search<'py> {
         if self.wanted.first_line == 0 || self.wanted.first_line > lines.len() {
             return Ok(None);
         }
-        if let Some(block) = margin_block(lines, self.wanted.first_line - 1)
-            && let Some(located) = self.in_module(&block)?
-        {
-            return Ok(Some(located));
+        if let Some(block) = margin_block(lines, self.wanted.first_line - 1) {
+            let imports = import_statement(lines, &names_used(&self.code)?);
+            if let Some(located) = self.in_module(&(imports + &block))? {
+                return Ok(Some(located));
+            }
         }
         self.in_module(&lines.concat())
     }
@@ -149,13 +151,14 @@ impl<'py> Search<'py> {
     /// Searches a text whose line numbers are the file's. `None` also if it does not parse.
     fn in_module(&self, text: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = self.code.py();
-        let Some(tree) = self.compile(text.into_pyobject(py)?.as_any(), PYCF_ONLY_AST)? else { return Ok(None) };
+        let text = text.into_pyobject(py)?.into_any();
+        let Some(tree) = self.compile(&text, PYCF_ONLY_AST)? else { return Ok(None) };
         let mut candidates = Vec::new();
         self.collect(&tree, &mut candidates)?;
         if candidates.is_empty() {
             return Ok(None);
         }
-        let Some(module) = self.compile(text.into_pyobject(py)?.as_any(), 0)? else { return Ok(None) };
+        let Some(module) = self.compile(&text, 0)? else { return Ok(None) };
         let n_equal = self.count_equal(&module)?;
         if n_equal == 0 {
             return Ok(None);
@@ -217,6 +220,16 @@ impl<'py> Search<'py> {
     /// long chains of operators nest deeply.
     fn collect(&self, tree: &Bound<'py, PyAny>, out: &mut Vec<Bound<'py, PyAny>>) -> PyResult<()> {
         let py = tree.py();
+        if !self.wanted.is_lambda {
+            // No two functions of one name begin on one line, so one at the top is the one.
+            for node in tree.getattr(intern!(py, "body"))?.try_iter()? {
+                let node = node?;
+                if self.is_candidate(&node, node.get_type().name()?.to_str()?)? {
+                    out.push(node);
+                    return Ok(());
+                }
+            }
+        }
         let ast_node = py.import(intern!(py, "ast"))?.getattr(intern!(py, "AST"))?;
         let mut stack = vec![tree.clone()];
         while let Some(node) = stack.pop() {
@@ -353,6 +366,36 @@ fn same_but_for_nan(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<bool
     let constants = PyDict::new(py);
     constants.set_item(name, consts_a)?;
     a.eq(b.call_method("replace", (), Some(&constants))?)
+}
+
+/// Names of globals and attributes in a code object and those inside it.
+fn names_used(code: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let mut names: Vec<String> = code.getattr(intern!(code.py(), "co_names"))?.extract()?;
+    for nested in nested_codes(code)? {
+        names.extend(names_used(&nested)?);
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// A statement, without a line end, that imports those names that occur in an import at the left margin. Only a first guess,
+/// as [`margin_block`] is.
+fn import_statement(lines: &[String], names: &[String]) -> String {
+    let mut imported: Vec<&str> = Vec::new();
+    let mut in_parentheses = false;
+    for line in lines {
+        if !in_parentheses && !line.starts_with("import ") && !line.starts_with("from ") {
+            continue;
+        }
+        let statement = line.split('#').next().unwrap_or_default();
+        in_parentheses = (in_parentheses || statement.contains('(')) && !statement.contains(')');
+        let words = statement.split(|c: char| !c.is_alphanumeric() && c != '_');
+        imported.extend(words.filter(|word| names.iter().any(|name| name == word)));
+    }
+    imported.sort_unstable();
+    imported.dedup();
+    if imported.is_empty() { String::new() } else { format!("import {}", imported.join(",")) }
 }
 
 /// The lines from `start` to the end of the statement at the left margin, after as many empty lines as stood before

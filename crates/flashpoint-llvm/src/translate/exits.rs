@@ -87,7 +87,7 @@ impl<'a> Translator<'a> {
                 let buffer = self.load_constant_ptr(self.ctx, offset::EXIT_BUFFER);
                 let words: Vec<_> = values.iter().flat_map(|value| self.exit_words(*value)).collect();
                 for (idx, (ty, word)) in words.into_iter().enumerate() {
-                    self.store(ty, word, buffer, (idx * 8) as i32, Region::Context);
+                    self.store_leaving(ty, word, buffer, (idx * 8) as i32, Region::Context);
                 }
             }
             ir.add_incoming(status, self.i64((STATUS_EXIT + number as u64) as i64), block);

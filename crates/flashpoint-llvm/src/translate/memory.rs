@@ -55,9 +55,17 @@ impl<'a> Translator<'a> {
         load
     }
 
-    pub(super) fn store(&self, ty: Type, value: Val<'a>, addr: Val<'a>, offset: i32, region: Region) {
+    pub(super) fn store(&self, ty: Type, value: Val<'a>, addr: Val<'a>, offset: i32, region: Region) -> Val<'a> {
         let store = self.ir.store(value, self.offset(addr, offset), natural_align(ty));
         self.tag(store, region);
+        store
+    }
+
+    /// Stores on the way out, one by one. Were they gathered into vectors, the values would be too, and those are computed
+    /// on the hot path: a wide load of what was just stored in parts waits for the stores to reach the cache.
+    pub(super) fn store_leaving(&self, ty: Type, value: Val<'a>, addr: Val<'a>, offset: i32, region: Region) {
+        let store = self.store(ty, value, addr, offset, region);
+        self.ir.set_volatile(store);
     }
 
     /// Reads an address that never changes while the function runs.

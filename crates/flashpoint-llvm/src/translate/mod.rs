@@ -270,7 +270,12 @@ impl<'a> Translator<'a> {
             InstKind::PtrAdd(addr, bytes) => self.ir.ptr_add(self.value(*addr), self.value(*bytes)),
             InstKind::Load { ty, addr, offset, region } => self.load(*ty, self.value(*addr), *offset, *region),
             InstKind::Store { value, addr, offset, region } => {
-                self.store(self.ty(*value), self.value(*value), self.value(*addr), *offset, *region);
+                let (ty, value, addr) = (self.ty(*value), self.value(*value), self.value(*addr));
+                if self.func.leaves(block) {
+                    self.store_leaving(ty, value, addr, *offset, *region);
+                } else {
+                    self.store(ty, value, addr, *offset, *region);
+                }
                 return Ok(());
             }
             InstKind::Context => self.ctx,
