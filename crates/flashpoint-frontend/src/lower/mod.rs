@@ -25,6 +25,7 @@ pub mod world;
 
 mod arith;
 mod array;
+mod assign;
 mod call;
 mod compare;
 mod complex;
