@@ -1,11 +1,13 @@
 //! CPython as typed code sees it: types of values, machine words, and what may be taken for granted.
 //!
 //! Reading order: [`words`] (types and words of slots), [`assume`] (what a version takes for granted, and whether it still
-//! holds), [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`world`] (the lowering's questions).
+//! holds), [`closures`] (cells and nested functions of a frame), [`iterators`] (`enumerate` objects and their like), [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`world`] (the lowering's questions).
 #![allow(unsafe_code, reason = "reads Python's objects where they lie")]
 
 mod assume;
+mod closures;
 mod float_errors;
+mod iterators;
 pub mod known;
 pub mod words;
 mod world;
@@ -13,12 +15,13 @@ mod world;
 use std::sync::{Arc, OnceLock};
 
 use flashpoint_engine::host::Raised;
+use flashpoint_engine::opened::Opened;
 use flashpoint_engine::python::Python as TypedPython;
 use flashpoint_engine::run::Engine;
-use flashpoint_engine::unit::{CodeCell, Tables, Unit};
+use flashpoint_engine::unit::{CodeCell, Tables, Unit, Version};
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
-use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::generic::{GenericFunction, NestedIdx, SlotIdx};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -29,9 +32,11 @@ use crate::errors::Diagnostic;
 use crate::function;
 use crate::host::CPythonHost;
 use crate::host::convert::object_of;
+use crate::host::data::FunctionData;
 use crate::host::exceptions;
 use crate::host::numpy::NumPy;
 use crate::host::stack;
+use crate::unit::own_frame_use;
 
 /// The host as the engine knows it: the token's lifetime is that of the call, which the engine never outlives.
 pub type EngineHost = CPythonHost<'static>;
@@ -115,14 +120,15 @@ impl TypedPython for EngineHost {
         assumptions.hold(self)
     }
 
-    fn raise_unsupported(&mut self, unit: &Unit<Self>, lowered: &Lowered) -> Raised {
+    fn raise_unsupported(&mut self, unit: &Arc<Unit<Self>>, version: &Version<Self>) -> Raised {
         let py = self.py;
+        let lowered = &version.lowered;
         let Some(first) = lowered.untyped.iter().find(|u| u.reason == Reason::NoTypedForm) else {
             return Raised;
         };
-        let generic = unit.code.generic();
-        // An operation of an inlined function is reported at the function that calls it, if it cannot be told.
-        let span = generic.spans.get(first.pc.0 as usize).copied().filter(|_| first.function == 0).unwrap_or_default();
+        // It may stand in a function that is copied into this one.
+        let generic = version.unit(unit, first.function).code.generic();
+        let span = generic.spans.get(first.pc.0 as usize).copied().unwrap_or_default();
         let signature: Vec<String> = lowered.params.iter().map(|param| param.ty.describe()).collect();
         let diagnostic = Diagnostic {
             reason: Reason::NoTypedForm,
@@ -157,6 +163,29 @@ impl TypedPython for EngineHost {
 
     fn warnings_raise(&mut self) -> bool {
         float_errors::warnings_raise(self.py).unwrap_or(true)
+    }
+
+    fn nested_function(
+        &mut self,
+        parent: &FunctionData,
+        nested: NestedIdx,
+        generic: &Arc<GenericFunction>,
+    ) -> Option<FunctionData> {
+        if own_frame_use(&parent.globals(self.py), generic).ok()?.is_some() {
+            return None;
+        }
+        parent.nested(self.py, nested, generic.clone()).ok()?
+    }
+
+    fn open(&mut self, unit: &EngineUnit, slots: &[Slot], live: &[(SlotIdx, SlotType)]) -> Opened {
+        let mut opened = if unit.code.generic().nested.is_empty() {
+            Opened { types: Vec::new(), beyond: Vec::new() }
+        } else {
+            closures::closures(self, unit, slots)
+        };
+        iterators::open(self, unit, slots, live, &mut opened);
+        opened.types.sort_by_key(|(slot, _)| *slot);
+        opened
     }
 
     fn detach(&mut self) {

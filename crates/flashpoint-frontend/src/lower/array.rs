@@ -401,7 +401,7 @@ impl Lowering<'_> {
         ArrayParts { ty, owner: parts.owner.view(), data, extents, strides, object: parts.object }.into_val()
     }
 
-    fn load_element(&mut self, dtype: DType, addr: Value) -> Val {
+    pub(super) fn load_element(&mut self, dtype: DType, addr: Value) -> Val {
         let words = match dtype {
             DType::Bool => {
                 let byte = self.b.load(Type::I8, addr, 0, Region::Array);
@@ -427,24 +427,10 @@ impl Lowering<'_> {
         self.guard_can_load(ty.dtype)?;
         let parts = self.index_array(object, index)?;
         if parts.ty.rank > 0 {
-            return untyped("assigning to a slice");
+            return self.assign_slice(&parts, src);
         }
-        let dtype = parts.ty.dtype;
-        let words = if dtype == DType::C128 {
-            match &src.ty {
-                SlotType::Complex | SlotType::Numpy(DType::C128) => src.words.clone(),
-                _ => {
-                    let re = self.to_dtype(src, DType::F64)?;
-                    vec![re, self.b.f64(0.0)]
-                }
-            }
-        } else {
-            vec![self.to_element(src, dtype)?]
-        };
-        for (i, word) in words.into_iter().enumerate() {
-            let word = if dtype == DType::Bool { self.b.convert(ConvertOp::Zext, word, Type::I8) } else { word };
-            self.b.store(word, parts.data, i as i32 * 8, Region::Array);
-        }
+        let words = self.element_words(src, parts.ty.dtype)?;
+        self.store_words_at(&words, parts.data);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::typed::{IntCC, SnapshotId, Value};
 
-use super::state::{ArrayParts, Origin, Val};
+use super::state::{ArrayParts, FrameVals, Origin, Val};
 use super::types::{Owner, SlotType};
 use super::{EntrySource, Lowering};
 
@@ -23,12 +23,15 @@ impl Lowering<'_> {
 
     /// An exit to an operation of the executing frame, in the present state.
     pub(super) fn snapshot_at(&mut self, pc: Pc, reason: Reason) -> SnapshotId {
-        let innermost = self.state.frames.len() - 1;
+        let live = self.live_at(pc);
+        let before = self.state.clone();
+        self.state.renumber(&live);
+        let objects = self.object_recipes();
+        let innermost = live.len() - 1;
         let mut frames = Vec::with_capacity(innermost + 1);
-        for i in 0..=innermost {
-            let (call, live) = self.bound_slots(i, if i == innermost { Some(pc) } else { None });
-            let at = call.unwrap_or(pc);
+        for (i, live) in live.into_iter().enumerate() {
             let frame = self.state.frames[i].clone();
+            let at = frame.call.filter(|_| i != innermost).unwrap_or(pc);
             let mut slots: Vec<_> = live
                 .into_iter()
                 .map(|slot| (slot, self.recipe(frame.function, &frame.vals[slot.0 as usize])))
@@ -43,7 +46,21 @@ impl Lowering<'_> {
             }
             frames.push(FrameState { function: frame.function, pc: at, slots });
         }
-        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
+        self.state = before;
+        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, objects, frames })
+    }
+
+    /// The exit that returns `val`, which does not travel in a register.
+    pub(super) fn return_exit(&mut self, val: Val) -> SnapshotId {
+        let function = self.function();
+        let before = self.state.clone();
+        self.state.frames = vec![FrameVals { function, call: None, vals: vec![val] }];
+        self.state.renumber(&[vec![SlotIdx(0)]]);
+        let objects = self.object_recipes();
+        let val = self.state.get(SlotIdx(0));
+        let recipe = self.recipe(function, &val);
+        self.state = before;
+        self.b.snapshot(Snapshot { reason: Reason::Return, exit: ExitKind::Return(recipe), objects, frames: vec![] })
     }
 
     /// Whether a slot of the outermost frame, with this type, holds the tuple that it held at entry.
@@ -97,12 +114,20 @@ impl Lowering<'_> {
             SlotType::Const(owner, index) if *owner == function => Recipe::Const(ConstIdx(*index)),
             SlotType::Const(owner, index) => Recipe::Known(self.world.constant(*owner, *index)),
             SlotType::Known(object) => Recipe::Known(*object),
+            SlotType::Shared(object) => Recipe::Shared(*object),
+            SlotType::OuterCell(owner, slot) => self.outer_cell_recipe(*owner, *slot),
             SlotType::Method(_, name) => {
                 let (receiver, _) = val.inner().expect("a method has a receiver");
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
             SlotType::Opaque(place) | SlotType::Untyped(place) => Recipe::Entry(SlotIdx(*place)),
             SlotType::Held { .. } => Recipe::Held(words[0], words[1], words[2]),
+            SlotType::EntryCell
+            | SlotType::EntryFunction(_)
+            | SlotType::EntryAlias(_)
+            | SlotType::EntryEnumerate(..)
+            | SlotType::EntryZip(..)
+            | SlotType::EntryReversed(..) => Recipe::Unbound,
         }
     }
 

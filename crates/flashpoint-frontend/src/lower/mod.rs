@@ -25,6 +25,7 @@ pub mod world;
 
 mod arith;
 mod array;
+mod assign;
 mod call;
 mod compare;
 mod complex;
@@ -34,6 +35,7 @@ mod held;
 mod math;
 mod numpy;
 mod numpy_make;
+mod objects;
 mod step;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -279,6 +281,7 @@ impl<'a> Lowering<'a> {
             state: State {
                 frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
                 doomed: Vec::new(),
+                objects: Vec::new(),
             },
             pc: request.entry,
             exits: Vec::new(),
@@ -286,15 +289,23 @@ impl<'a> Lowering<'a> {
     }
 
     fn run(&mut self, request: &Request) -> Result<(), LowerError> {
+        self.b.switch_to(self.entry_block);
+        let mut beyond = Vec::new();
         for (slot, ty) in &request.slots {
-            let ty = self.entry_type(*slot, ty);
+            if ty.is_opened() {
+                continue;
+            }
+            let ty = if slot.idx() < request.function.slots.len() { self.entry_type(*slot, ty) } else { ty.clone() };
             let val = self.entry_param(EntrySource::Slot(*slot), ty);
-            self.state.set(*slot, val);
+            match slot.idx() < request.function.slots.len() {
+                true => self.state.set(*slot, val),
+                false => beyond.push((*slot, val)),
+            }
         }
+        self.entry_objects(&request.slots, &beyond);
         if request.entry.0 != 0 {
             self.around_entry = self.functions[&0].headers_around(request.entry);
         }
-        self.b.switch_to(self.entry_block);
         self.pc = request.entry;
         self.goto_inner(request.entry, false);
         while let Some((key, block)) = self.queue.pop_front() {
@@ -390,7 +401,17 @@ impl<'a> Lowering<'a> {
             let val = &mut frames[0].vals[slot.idx()];
             val.origin = self.is_entry_tuple(*slot, &val.ty).then_some(Origin::Slot(*slot));
         }
-        self.state = State { frames, doomed: Vec::new() };
+        let objects = key
+            .objects
+            .iter()
+            .map(|object| {
+                object.map(|ty| {
+                    at += ty.machine_types().len();
+                    Val::of(ty.clone(), params[at - ty.machine_types().len()..at].to_vec())
+                })
+            })
+            .collect();
+        self.state = State { frames, objects, doomed: Vec::new() };
         self.pc = key.pc;
         let mut first = true;
         loop {
@@ -545,14 +566,16 @@ impl<'a> Lowering<'a> {
             self.b.exit(exit);
             return;
         }
+        let live = self.live_at(pc);
+        self.state.renumber(&live);
         if is_back_edge {
             let exit = self.snapshot_at(pc, Reason::Swap);
             self.b.poll(exit);
         }
-        let mut key = self.key(pc);
+        let mut key = self.key(pc, &live);
         let mut block = self.block_for(&key, 0);
         if block.is_none() && self.hold_what_varies(&key) {
-            key = self.key(pc);
+            key = self.key(pc, &live);
             block = self.block_for(&key, MORE_VERSIONS);
         }
         match block {
@@ -598,21 +621,23 @@ impl<'a> Lowering<'a> {
         Flow::Done
     }
 
-    fn key(&self, pc: Pc) -> Key {
+    /// The live slots of each frame, if the executing one goes on at `pc`.
+    fn live_at(&self, pc: Pc) -> Vec<Vec<SlotIdx>> {
         let innermost = self.state.frames.len() - 1;
-        let live = self
-            .state
-            .frames
-            .iter()
-            .enumerate()
-            .map(|(i, frame)| {
-                let with_type = |slot: SlotIdx| (slot, frame.vals[slot.0 as usize].ty.clone());
-                let (_, live) = self.bound_slots(i, if i == innermost { Some(pc) } else { None });
-                live.into_iter().map(with_type).collect()
-            })
-            .collect();
-        let path = self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect();
-        Key { pc, path, live }
+        (0..=innermost).map(|i| self.bound_slots(i, (i == innermost).then_some(pc)).1).collect()
+    }
+
+    fn key(&self, pc: Pc, live: &[Vec<SlotIdx>]) -> Key {
+        let with_types = |(frame, live): (&FrameVals, &Vec<SlotIdx>)| {
+            let typed = live.iter().map(|slot| (*slot, frame.vals[slot.idx()].ty.clone()));
+            typed.filter(|(_, ty)| *ty != SlotType::Unbound).collect()
+        };
+        Key {
+            pc,
+            path: self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect(),
+            live: self.state.frames.iter().zip(live).map(with_types).collect(),
+            objects: self.state.objects.iter().map(|object| object.map(|val| val.ty.clone())).collect(),
+        }
     }
 
     fn live_words(&self, key: &Key) -> Vec<Value> {
@@ -621,6 +646,9 @@ impl<'a> Lowering<'a> {
             for (slot, _) in live {
                 words.extend(&frame.vals[slot.0 as usize].words);
             }
+        }
+        for content in self.state.objects.iter().flat_map(|object| object.contents()) {
+            words.extend(&content.words);
         }
         words
     }

@@ -3,6 +3,7 @@
 use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::typed::{Type, Value};
 
+use super::objects::Object;
 use super::types::{ArrayType, Layout, Owner, SlotType};
 
 /// A slot's content: its type, and the machine values that hold it ([`SlotType::machine_types`]).
@@ -185,6 +186,8 @@ pub struct State {
     pub frames: Vec<FrameVals>,
     /// Held values that were overwritten: to be released once the operation is done.
     pub doomed: Vec<Val>,
+    /// Cells and nested functions, by number.
+    pub objects: Vec<Object<Val>>,
 }
 
 /// Function and call of each frame, from the outermost in.
@@ -199,12 +202,16 @@ pub struct Key {
     pub path: Path,
     /// Live slots of each frame with their types.
     pub live: Vec<Vec<(SlotIdx, SlotType)>>,
+    /// The objects that live slots lead to.
+    pub objects: Vec<Object<SlotType>>,
 }
 
 impl Key {
     /// Machine types of the block's parameters.
     pub fn machine_types(&self) -> Vec<Type> {
-        self.live.iter().flatten().flat_map(|(_, ty)| ty.machine_types()).collect()
+        let slots = self.live.iter().flatten().map(|(_, ty)| ty);
+        let contents = self.objects.iter().flat_map(Object::contents);
+        slots.chain(contents).flat_map(SlotType::machine_types).collect()
     }
 }
 

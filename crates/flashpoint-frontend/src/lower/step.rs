@@ -196,7 +196,7 @@ impl Lowering<'_> {
         let mut operands = Vec::with_capacity(slots.len());
         for slot in slots {
             let val = self.state.get(slot);
-            if holds_iterator(&val.ty) {
+            if holds_iterator(&val.ty) || val.ty.holds_shared() {
                 return None;
             }
             operands.push((slot, self.recipe(self.function(), &val)));
@@ -399,7 +399,7 @@ pub(super) fn can_step(op: &GenericOp) -> bool {
 }
 
 /// Whether a content is or holds an iterator, which the operation might advance: one made of words is another each time.
-fn holds_iterator(ty: &SlotType) -> bool {
+pub(super) fn holds_iterator(ty: &SlotType) -> bool {
     match ty {
         SlotType::RangeIter(_)
         | SlotType::SeqIter(_)
