@@ -14,7 +14,7 @@ use super::{Flow, Low, Lowering, Stop, untyped};
 impl Lowering<'_> {
     /// Whether elements of this type have typed reads and writes.
     pub(super) fn can_load(&self, dtype: DType) -> bool {
-        !matches!(dtype, DType::F16 | DType::BF16 | DType::C64)
+        dtype != DType::BF16
     }
 
     /// Byte strides of every axis.
@@ -55,6 +55,7 @@ impl Lowering<'_> {
                 "conjugate" => Ok(method(object, name)),
                 _ => untyped(format!("the attribute `{name}` of a complex")),
             },
+            SlotType::Numpy(dtype) => self.numpy_scalar_attr(object, *dtype, name),
             SlotType::Float => match name {
                 "real" => Ok(object.clone()),
                 "imag" => Ok(Val::float(self.b.f64(0.0))),
@@ -407,9 +408,10 @@ impl Lowering<'_> {
                 let zero = self.b.iconst(Type::I8, 0);
                 vec![self.b.icmp(IntCC::Ne, byte, zero)]
             }
-            DType::C128 => {
-                let re = self.b.load(Type::F64, addr, 0, Region::Array);
-                vec![re, self.b.load(Type::F64, addr, 8, Region::Array)]
+            DType::C64 | DType::C128 => {
+                let ty = machine_type(dtype);
+                let re = self.b.load(ty, addr, 0, Region::Array);
+                vec![re, self.b.load(ty, addr, dtype.size() as i32 / 2, Region::Array)]
             }
             _ => vec![self.b.load(machine_type(dtype), addr, 0, Region::Array)],
         };
@@ -429,20 +431,8 @@ impl Lowering<'_> {
             return untyped("assigning to a slice");
         }
         let dtype = parts.ty.dtype;
-        let words = if dtype == DType::C128 {
-            match &src.ty {
-                SlotType::Complex | SlotType::Numpy(DType::C128) => src.words.clone(),
-                _ => {
-                    let re = self.to_dtype(src, DType::F64)?;
-                    vec![re, self.b.f64(0.0)]
-                }
-            }
-        } else {
-            vec![self.to_element(src, dtype)?]
-        };
-        for (i, word) in words.into_iter().enumerate() {
-            let word = if dtype == DType::Bool { self.b.convert(ConvertOp::Zext, word, Type::I8) } else { word };
-            self.b.store(word, parts.data, i as i32 * 8, Region::Array);
+        for (i, word) in self.element_words(src, dtype)?.into_iter().enumerate() {
+            self.b.store(word, parts.data, i as i32 * (dtype.size() as i32 / 2), Region::Array);
         }
         Ok(())
     }
@@ -488,6 +478,6 @@ impl Lowering<'_> {
     }
 }
 
-fn method(receiver: &Val, name: &str) -> Val {
+pub(super) fn method(receiver: &Val, name: &str) -> Val {
     Val::of(SlotType::Method(Box::new(receiver.ty.clone()), name.to_owned()), receiver.words.clone())
 }

@@ -30,8 +30,11 @@ mod compare;
 mod complex;
 mod control;
 mod exits;
+mod half;
+mod host_function;
 mod math;
 mod numpy;
+mod numpy_complex;
 mod numpy_make;
 mod step;
 

@@ -98,7 +98,7 @@ impl Lowering<'_> {
     }
 
     /// Writes values to the scratch words, as exits do.
-    fn store_words(&mut self, values: &[Value]) {
+    pub(super) fn store_words(&mut self, values: &[Value]) {
         let ctx = self.b.context();
         let mut offset = abi::offset::SCRATCH;
         for &value in values {
@@ -123,7 +123,7 @@ impl Lowering<'_> {
     }
 
     /// Reads a content of type `ty` from the scratch words.
-    fn load_words(&mut self, ty: &SlotType) -> Vec<Value> {
+    pub(super) fn load_words(&mut self, ty: &SlotType) -> Vec<Value> {
         let ctx = self.b.context();
         let mut offset = abi::offset::SCRATCH;
         let mut words = Vec::new();

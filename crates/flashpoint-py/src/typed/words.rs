@@ -34,7 +34,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
         Tag::Float => SlotType::Float,
         Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
-            Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
+            Some(dtype) if dtype != DType::BF16 => SlotType::Numpy(dtype),
             _ => SlotType::Untyped(place.0),
         },
         Tag::RangeIter => {
