@@ -51,7 +51,8 @@ static TABLE: [OnceLock<Box<Routine>>; MAX_FUNCTIONS] = [const { OnceLock::new()
 
 /// What was asked for before, by the callable's address and the operands' types. The callables of the table are never
 /// freed, and the others are asked for again.
-static FOUND: Mutex<Option<HashMap<(usize, Vec<SlotType>), HostFunction>>> = Mutex::new(None);
+static FOUND: Mutex<Option<Found>> = Mutex::new(None);
+type Found = HashMap<(usize, Vec<SlotType>), HostFunction>;
 
 /// How compiled code calls `callable` on scalars of these types.
 pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -> Option<HostFunction> {
