@@ -233,6 +233,8 @@ KERNEL_NESTS = Table(
         "fixed": 5,
         "escape": 5,
         "grow": 12,
+        "feedback": 7,
+        "calls": 9,
     }
 )
 KERNEL_STATEMENTS = Table(

@@ -1,4 +1,7 @@
-"""Operations without typed form inside compiled loops: tier 0 runs them one at a time, and the loop stays compiled."""
+"""Operations without typed form inside compiled loops: tier 0 runs them one at a time, and the loop stays compiled.
+
+First what a step promises, one thing at a time; then whole programs, with and without objects, under stress too.
+"""
 
 import math
 import traceback
@@ -24,19 +27,28 @@ def stays_compiled(fn, *args):
     return fn.counters()["deopts"] == before
 
 
-@pytest.mark.parametrize("tier", TIERS)
-def test_a_loop_with_a_foreign_function_stays_compiled(tier):
-    @flashpoint.njit(tier=tier)
-    def f(a):
-        total = 0.0
-        for i in range(len(a)):
-            total += a[i] * np.cbrt(a[i]) + math.gcd(i, 12)
-        return total
+def mixed(a):
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * np.cbrt(a[i]) + math.gcd(i, 12)
+    return total
 
-    a = np.linspace(0.0, 1.0, 200)
+
+def floats(a):
+    total = 0.0
+    for i in range(len(a)):
+        total += np.sin(a[i]) * math.gamma(2.5) + np.hypot(a[i], 3.0)
+    return total
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("fn", [mixed, floats])
+def test_a_loop_with_foreign_functions_stays_compiled(fn, tier):
+    f = flashpoint.njit(fn, tier=tier)
+    a = np.linspace(0.0, 9.0, 2000)
     warm(f, a)
     assert stays_compiled(f, a)
-    assert f(a) == f.py_func(a)
+    assert f(a) == fn(a)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -238,3 +250,71 @@ def test_inside_inlined_and_recursive_functions(tier):
     with pytest.raises(TypeError) as caught:
         f(1.5)
     assert "integer" in str(caught.value)
+
+
+def objects(n):
+    seen = {}
+    out = []
+    text = ""
+    for i in range(n):
+        seen[i % 7] = seen.get(i % 7, 0) + i
+        out.append(i * 0.5)
+        if i % 100 == 0:
+            text = f"{text}{i},"
+    return seen, sum(out), text
+
+
+def big(n):
+    x = 1
+    for i in range(1, n):
+        x = x * i + 1
+        if x > 10**60:
+            x %= 10**45 + 7
+    return x
+
+
+def raises(n, at):
+    values = [1] * at
+    total = 0
+    for i in range(n):
+        try:
+            total += values[i]
+        except IndexError as error:
+            total += len(str(error))
+    return total, values[at]
+
+
+def attribute(points, n):
+    total = 0
+    for i in range(n):
+        p = points[i % 3]
+        total += p.real + p.imag
+    return total
+
+
+CASES = [
+    (objects, (3000,), True), (floats, (np.linspace(0, 9, 2000),), False), (big, (1500,), False),
+    (raises, (900, 800), True), (attribute, ([1 + 2j, 3, 4.5], 1000), True),
+]  # fmt: skip
+
+
+def outcome(fn, args):
+    try:
+        return repr(fn(*args))
+    except Exception as error:
+        lines, tb = [], error.__traceback__
+        while tb:
+            lines.append((tb.tb_frame.f_code.co_name, tb.tb_lineno))
+            tb = tb.tb_next
+        return repr(error), [line for line in lines if line[0] != "outcome"]
+
+
+@pytest.mark.parametrize("stress", ["", "deopt:3", "osr:2"])
+@pytest.mark.parametrize("tier", [*TIERS, None])
+@pytest.mark.parametrize(("fn", "args", "fallback"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_a_program_gives_the_same_answer(fn, args, fallback, tier, stress, monkeypatch):
+    expected = outcome(fn, args)
+    monkeypatch.setattr(flashpoint.config, "stress", stress)
+    compiled = flashpoint.njit(fn, tier=tier, fallback=fallback)
+    for _ in range(4):
+        assert outcome(compiled, args) == expected

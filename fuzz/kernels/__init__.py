@@ -49,7 +49,7 @@ class Kernel(Loops, Patterns):
         self.write_body()
         steps = self.steps(parameters)
         return "\n".join(
-            [*head, "", "", "@njit", f"def f({', '.join(parameters)}):", *self.lines]
+            [*head, *self.functions, "", "", "@njit", f"def f({', '.join(parameters)}):", *self.lines]
             + ["", "", "STEPS = [", *(f"    {step!r}," for step in steps), "]", ""]
         )
 

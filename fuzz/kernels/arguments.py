@@ -11,7 +11,18 @@ PATTERNS = (
     "np.arange({n})", "np.arange({n}) - {h}", "np.arange({n}) * 7 % 11", "np.arange({n})[::-1]", "np.ones({n})",
     "np.arange({n}) % 3", "np.full({n}, 5)",
 )  # fmt: skip
-FLOAT_SPECIALS = ("math.nan", "math.inf", "-0.0", "0.0", "1e300", "-1.0", "9223372036854775808.0", "2.5", "0.5")
+FLOAT_SPECIALS = (
+    "math.nan",
+    "math.nan",
+    "math.inf",
+    "-0.0",
+    "0.0",
+    "1e300",
+    "-1.0",
+    "9223372036854775808.0",
+    "2.5",
+    "0.5",
+)
 
 
 def scalar_argument(rng: Rng, kind: str) -> str:

@@ -17,6 +17,7 @@ class Expressions:
         self.scalars: dict = {}  # parameter, local or loop variable -> "int", "float", "bool", "numpy", "complex"
         self.indexes: list = []  # loop variables that index, outermost first
         self.fixed: set = set()  # never assigned
+        self.functions: list = []  # lines of functions that `f` calls
         self.lines: list = []
         self.depth = 1
         self.helper = ""
@@ -116,7 +117,9 @@ class Expressions:
         if depth <= 0 or rng.chance(0.35):
             return self.int_leaf()
         d = depth - 1
-        choice = rng.below(20)
+        if self.helper and rng.chance(0.25):
+            return self.call(self.helper, self.int(d), self.int(d))
+        choice = rng.below(19)
         if choice < 8:
             return f"({self.int(d)} {rng.pick(('+', '-', '+', '-', '*'))} {self.int(d)})"
         if choice < 10:
@@ -138,17 +141,18 @@ class Expressions:
             return f"{rng.pick(('min', 'max'))}({self.int(d)}, {self.int(d)})"
         if choice == 16:
             return f"({self.int(d)} if {self.condition()} else {self.int(d)})"
-        if choice == 17 and self.helper:
-            self.cover["kernel.call"] += 1
-            # Sometimes over two lines: an exception names the line of what raised it.
-            gap = ",\n" + "    " * self.depth + "  " if rng.chance(0.2) else ", "
-            return f"{self.helper}({self.int(d)}{gap}{self.int(d)})"
-        if choice == 18:
+        if choice == 17:
             return rng.pick(
                 (f"int({self.float(d)})", f"round({self.float(d)})", f"({self.int(d)} ** {rng.pick((2, 3))})",
                  f"divmod({self.int(d)}, {rng.pick((3, -7))})[{rng.below(2)}]")
             )  # fmt: skip
         return f"(-{self.int(d)})"
+
+    def call(self, name: str, x: str, y: str) -> str:
+        """A call, sometimes over several lines: an exception names the line of what raised it."""
+        self.cover["kernel.call"] += 1
+        gap = "\n" + "    " * (self.depth + 1) if self.rng.chance(0.3) else ""
+        return f"({gap}0 + {gap}{name}({x},{gap or ' '}{y}){gap})" if gap else f"{name}({x}, {y})"
 
     def int_leaf(self) -> str:
         rng = self.rng

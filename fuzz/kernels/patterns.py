@@ -6,10 +6,10 @@ from .statements import Statements
 CLEAN = (
     "{r} += {x}", "{r} += {x}", "{r} -= {x}", "{r} += {x} * {y}", "{r} += {x} - {y}", "{r} += {x} + {k}", "{r} += i * {k}",
     "{r} += i * i", "{r} += {x} * {k}", "{r} += 1 if {x} > {s} else 2", "{r} += 1 if {x} <= {s} else 2",
-    "{r} += 1 if {x} == {s} else 2", "{r} = max({r}, {x})", "{r} = min({r}, {x})", "{c}[i] = {a}[i] + {b}[i]",
+    "{r} += 1 if {x} == {s} else 2", "{r} += 1 if {x} >= {y} else 2", "{r} += {x} < {y}", "{r} = max({r}, {x})", "{r} = min({r}, {x})", "{c}[i] = {a}[i] + {b}[i]",
     "{c}[i] = {a}[i] * {k}", "{c}[{near}] = {a}[i] - {b}[i]", "{c}[i] = {a}[{near}] + 1", "{c}[i] = {x} + {y}",
     "{c}[i] = {x} * {k} + i", "{a}[i] += {b}[{near}]", "{a}[i] = {a}[{near}] + {b}[i]", "{a}[i] = {a}[i] - {a}[{at}]",
-    "{a}[{at}] += {b}[i]", "{c}[i] = {a}[i] if {a}[i] > {b}[i] else {b}[i]", "{c}[i] = i",
+    "{a}[{at}] += {b}[i]", "{c}[i] = {a}[i] if {a}[i] > {b}[i] else {b}[i]", "{c}[i] = {a}[i] if {a}[i] >= {b}[i] else {b}[i]", "{c}[i] = i",
 )  # fmt: skip
 CLEAN_INTS = ("{r} ^= {x}", "{r} |= {x}", "{r} &= {x}")
 GROW = (
@@ -17,6 +17,9 @@ GROW = (
     "r9 = r9 * 6364136223846793005 + i", "r9 += r9", "r9 -= r8 * 3; r8 = r8 * 4 + 1", "r9 = (r9 << 3) - i",
     "r9 = r9 * r8; r8 = -r8 - 2", "r9 = abs(r9) * -3",
 )  # fmt: skip
+# What a function that is not inlined gives, in most calls and in a few.
+CALLED = ("x + y", "x - y * 2", "x * 3 - 1", "x < y", "y if x > y else x", "x * 0.5", "(x & 7) * y", "x >= y")
+CALLED_SELDOM = ("0.5", "x", "True", "2**70", "None", "(x, y)", "-1")
 
 
 class Patterns(Statements):
@@ -85,3 +88,49 @@ class Patterns(Statements):
                 self.emit("break")
         self.emit("rz = z")
         self.scalars["rz"] = "complex"
+
+    def pattern_feedback(self) -> None:
+        """Each iteration stores what a later one reads under another name: values end at a limit only because of that."""
+        rng = self.rng
+        a = self.array()
+        self.arrays[a] = (1, "i8")
+        view = rng.pick(("[1:]", "[2:]", "[3:]", "[5:]", "[::-1]", "[9:]", "[:]"))
+        if a == "a" and "b" in self.arrays and rng.chance(0.5):
+            self.alias_chance, other = 0.9, "b"
+            self.arrays[other] = (1, "i8")
+        else:
+            other = "v"
+            self.emit(f"v = {a}{view}")
+        big = rng.pick((2**62, 2**62 + 5, -(2**62) - 9, 2**61, 2**63 - 7))
+        stored = rng.pick((str(big), f"int({a}[i]) * {rng.pick((2, 3, -3))} + 1", f"{big} + i", f"{big} - int({a}[i])"))
+        used = rng.pick(
+            (f"r0 += int({a}[i])", f"r0 -= int({a}[i]) * 2", f"r0 += int({a}[i]) * 3", f"r0 = int({a}[i]) + i")
+        )
+        self.emit("r0 = 0")
+        self.scalars["r0"] = "int"
+        with self.block(f"for i in range(len({other})):"):
+            for line in rng.pick(((0, 1), (1, 0), (1, 0))):
+                self.emit((f"{other}[i] = {stored}", used)[line])
+
+    def pattern_calls(self) -> None:
+        """Calls of functions that are not inlined, as they catch exceptions; now and then one gives another type."""
+        rng = self.rng
+        names = ("g", "k", "l")[: rng.pick((1, 2, 2, 3))]
+        for name in names:
+            self.functions += ["", "", "@njit", f"def {name}(x, y):", "    try:"]
+            self.functions.append(f"        if x {rng.pick(('>', '==', '<'))} {rng.pick((-3, 2, 7, 9, 20, 50))}:")
+            self.functions.append(f"            return {rng.pick(('x // (y - y)', 'x % (y - y)', 'x // y'))}")
+            self.functions.append(f"    except {rng.pick(('ZeroDivisionError', 'ZeroDivisionError', 'IndexError'))}:")
+            self.functions.append(f"        return {rng.pick(CALLED_SELDOM)}")
+            self.functions.append(f"    return {rng.pick(CALLED)}")
+        a = self.array(1, "iu")
+        y = f"int({a}[i % len({a})])" if a else self.scalar("int", "5")
+        with self.block(f"for i in range({rng.pick((12, 25, 70))}):"):
+            for name in rng.pick((names, names, names[::-1])):
+                x, z = rng.pick((("i", y), (y, "i"), ("i", "i + 3"), ("7 - i", y)))
+                value = self.call(name, x, z)
+                self.emit(
+                    rng.pick(
+                        (f"r0 += {value}", f"r0 = r0 + i -\\\n{'    ' * (self.depth + 1)}{value}", f"r0 = {value}")
+                    )
+                )

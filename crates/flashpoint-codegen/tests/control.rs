@@ -10,7 +10,7 @@ use flashpoint_ir::abi::{Context, STATUS_EXIT, STATUS_OK};
 use flashpoint_ir::builder::Builder;
 use flashpoint_ir::snapshot::{ExitKind, Recipe, Snapshot};
 use flashpoint_ir::typed::{
-    BinaryOp, Helper, InstKind, IntCC, Lane, LibFunc, OverflowOp, Type, TypedFunction, UnitRef, Value,
+    BinaryOp, ConvertOp, Helper, InstKind, IntCC, Lane, LibFunc, OverflowOp, Type, TypedFunction, UnitRef, Value,
 };
 
 const SCALARS: [Type; 7] = [Type::I1, Type::I8, Type::I16, Type::I32, Type::I64, Type::F32, Type::F64];
@@ -402,5 +402,25 @@ fn one_function_compiled_on_many_threads_gives_the_same_bytes() {
             handles.into_iter().for_each(|handle| assert_eq!(handle.join().unwrap(), first));
         });
         assert_eq!(loader().load(&first, 1).unwrap().links().len(), 1);
+    }
+}
+
+#[test]
+fn of_a_bool_only_the_lowest_bit_counts() {
+    let leaves = exiting("leaves", &[Type::I1], |b, p| {
+        let not = b.unary(flashpoint_ir::typed::UnaryOp::Not, p[0]);
+        let (one, two) = (b.i64(1), b.i64(2));
+        vec![p[0], not, b.convert(ConvertOp::Zext, p[0], Type::I64), b.select(p[0], one, two)]
+    });
+    let returns = straight_line("returns", &[Type::I1], |_, p| p[0]);
+    for backend in backends() {
+        let (leaves, returns) = (load(&**backend, &leaves), load(&**backend, &returns));
+        for word in [0, 1, 2, 0xfe, 0xff, 0x100, 0x101, !0, !1, 0xffff_ff00] {
+            let bit = word & 1;
+            let mut machine = Machine::new();
+            assert_eq!(machine.call(&leaves, &[word]), STATUS_EXIT);
+            assert_eq!(machine.exit_words(4), [bit, 1 - bit, bit, 2 - bit], "{word:#x} on {}", backend.name());
+            assert_eq!(run(&returns, &[word]), bit, "{word:#x} on {}", backend.name());
+        }
     }
 }

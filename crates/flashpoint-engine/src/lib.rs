@@ -1,7 +1,7 @@
 //! Tier 0, code units, tier policy, transitions and reclamation.
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
-//! engine asks of Python besides), [`unit`] (functions, versions, code), [`run`] (calls and transitions), [`ready`] (calls
+//! engine asks of Python besides), [`words`] (what it need not ask), [`unit`] (functions, versions, code), [`run`] (calls and transitions), [`ready`] (calls
 //! like the last one), [`links`] (calls between units), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
 //! without Python, for tests and Rust users.
 
@@ -12,6 +12,7 @@ pub mod rust_host;
 
 pub mod python;
 pub mod unit;
+pub mod words;
 
 mod context;
 mod exits;

@@ -90,13 +90,16 @@ impl<H: Python> Engine<H> {
     #[inline]
     pub fn enter_ready(&self, host: &mut H, ready: &Ready<H>, words: &[u64]) -> Result<Slot, Unfinished> {
         crate::threads::ensure_ticker(&self.policy);
+        // As in `Engine::call`; what was published since the version was found current is noticed at the first poll.
+        let generation = context::swap_generation();
+        let is_best = ready.version.cell.inner.load(Ordering::Acquire) == ready.compiled.code.inner();
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
             entry: &[],
             polls_to_skip: 0,
-            generation: context::swap_generation(),
+            generation: if is_best { generation } else { generation.wrapping_sub(1) },
             polls_left: 0,
             raised: false,
             made: Vec::new(),

@@ -304,13 +304,19 @@ impl<H: Python> Engine<H> {
             unit.stats.best_tier.store(u32::from(compiled.tier), Ordering::Relaxed);
         }
         let osr_every = self.policy.osr_every();
+        // Better code may be published at any time. The generation is read first and the code looked at then, so that what
+        // comes in between is either entered now or noticed at the first poll.
+        let generation = context::swap_generation();
+        let is_best = version.cell.inner.load(Ordering::Acquire) == compiled.code.inner();
+        let renewed = if is_best { None } else { code_for(host, version) };
+        let compiled = renewed.as_ref().unwrap_or(compiled);
         let mut activation = Activation {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
             entry: slots,
             polls_to_skip: 0,
-            generation: context::swap_generation(),
+            generation,
             polls_left: osr_every,
             raised: false,
             made: Vec::new(),

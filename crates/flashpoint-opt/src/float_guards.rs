@@ -99,29 +99,39 @@ pub fn roots(func: &TypedFunction, defs: &Defs, soft: &[Soft]) -> Vec<Value> {
 pub fn all_finite(emit: &mut Emitter, values: &[Value]) -> Value {
     let mut all = emit.i1(true);
     for ty in [Type::F64, Type::F32] {
-        let mut sum: Option<Value> = None;
-        for value in values.iter().copied() {
-            if emit.ty(value) != ty {
-                continue;
-            }
-            sum = Some(match sum {
-                Some(sum) => emit.binary(BinaryOp::Fadd, sum, value),
-                None => value,
+        let mut sums: Vec<Value> = values.iter().copied().filter(|value| emit.ty(*value) == ty).collect();
+        // A tree: an iteration is not done before its test is, so the test must not wait long.
+        while sums.len() > 1 {
+            let pairs = sums.chunks(2).map(|pair| match pair {
+                [a, b] => emit.binary(BinaryOp::Fadd, *a, *b),
+                rest => rest[0],
             });
+            sums = pairs.collect();
         }
-        let Some(sum) = sum else { continue };
+        let Some(sum) = sums.pop() else { continue };
         let is_finite = is_finite(emit, sum);
         all = emit.binary(BinaryOp::And, all, is_finite);
     }
     all
 }
 
+/// `x - x` is zero, or NaN where `x` is not finite: no constant, no detour through integer registers.
 fn is_finite(emit: &mut Emitter, value: Value) -> Value {
-    let ty = emit.ty(value);
-    let bits = if ty == Type::F32 { u64::from(f32::INFINITY.to_bits()) } else { f64::INFINITY.to_bits() };
-    let infinity = first_result(emit, InstKind::Fconst { ty, bits }, ty);
-    let magnitude = first_result(emit, InstKind::Unary(UnaryOp::Fabs, value), ty);
-    first_result(emit, InstKind::Fcmp(FloatCC::Lt, magnitude, infinity), Type::I1)
+    let nothing = emit.binary(BinaryOp::Fsub, value, value);
+    first_result(emit, InstKind::Fcmp(FloatCC::Eq, nothing, nothing), Type::I1)
+}
+
+/// Whether the condition is "the divisor is not zero" of a quotient whose finiteness is tested: it then is.
+fn is_implied_by_quotient(func: &TypedFunction, defs: &Defs, cond: Value, soft: &[Soft]) -> bool {
+    let is_zero = |v: Value| matches!(defs.inst(func, v), Some(InstKind::Fconst { bits: 0, .. }));
+    let divisor = match defs.inst(func, cond) {
+        Some(InstKind::Fcmp(FloatCC::Ne, a, b)) if is_zero(*b) => *a,
+        Some(InstKind::Fcmp(FloatCC::Ne, a, b)) if is_zero(*a) => *b,
+        _ => return false,
+    };
+    soft.iter().filter_map(|guard| guard.finite).any(
+        |quotient| matches!(defs.inst(func, quotient), Some(InstKind::Binary(BinaryOp::Fdiv, _, b)) if *b == divisor),
+    )
 }
 
 fn first_result(emit: &mut Emitter, kind: InstKind, ty: Type) -> Value {
@@ -250,10 +260,16 @@ impl Run {
         func.blocks[block.index()].insts = kept;
 
         let roots = roots(func, defs, &self.soft);
+        let others: Vec<Value> = self
+            .soft
+            .iter()
+            .filter(|soft| soft.finite.is_none() && !is_implied_by_quotient(func, defs, soft.cond, &self.soft))
+            .map(|soft| soft.cond)
+            .collect();
         let mut emit = Emitter::new(func, defs, block, line);
         let mut likely = all_finite(&mut emit, &roots);
-        for soft in self.soft.iter().filter(|soft| soft.finite.is_none()) {
-            likely = emit.binary(BinaryOp::And, likely, soft.cond);
+        for cond in others {
+            likely = emit.binary(BinaryOp::And, likely, cond);
         }
         let to = |block: Block| BlockCall { block, args: vec![] };
         if is_exact {

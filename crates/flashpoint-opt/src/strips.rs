@@ -41,6 +41,9 @@ pub use plan::{is_about_numbers, runs_always};
 
 /// Iterations of a strip without a check loop: short enough for a poll every few milliseconds at worst.
 const LONG_STRIP: i128 = 1 << 14;
+/// Iterations of a strip that touches no memory: so few strips that a sum in closed form costs nothing to speak of, and still
+/// no longer than the others, which wait for memory.
+const LONG_STRIP_OF_ARITHMETIC: i128 = 1 << 17;
 /// Iterations of a strip with a check loop: what it reads should still be in the first-level cache for the second pass.
 const CHECKED_STRIP: i128 = 1 << 10;
 /// Lengths of strips, without and with a check loop.
@@ -51,12 +54,20 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn of(context: &PassContext) -> Lengths {
+    fn of(func: &TypedFunction, context: &PassContext, info: &Loop) -> Lengths {
         if context.short_strips {
-            Lengths { long: 8, checked: 4 }
-        } else {
-            Lengths { long: LONG_STRIP, checked: CHECKED_STRIP }
+            return Lengths { long: 8, checked: 4 };
         }
+        let is_cheap = |inst: &Inst| match &func.insts[inst.index()].kind {
+            InstKind::Load { .. } | InstKind::Store { .. } => false,
+            InstKind::Binary(op, ..) => {
+                use BinaryOp as B;
+                !op.is_float() && !matches!(op, B::Sdiv | B::Srem | B::Udiv | B::Urem | B::SdivFloor | B::SremFloor)
+            }
+            kind => kind.is_pure() || kind.is_terminator() || matches!(kind, InstKind::Guard(..) | InstKind::Poll(_)),
+        };
+        let is_arithmetic = info.blocks.iter().all(|block| func.blocks[block.index()].insts.iter().all(is_cheap));
+        Lengths { long: if is_arithmetic { LONG_STRIP_OF_ARITHMETIC } else { LONG_STRIP }, checked: CHECKED_STRIP }
     }
 }
 
@@ -84,12 +95,12 @@ fn strip_loop(func: &mut TypedFunction, context: &mut PassContext, shape: &Shape
     if has_poll && poll.is_none() {
         return None;
     }
-    let lengths = Lengths::of(context);
+    let lengths = Lengths::of(func, context, info);
     let plan = Plan::of(func, shape, root, &counter, lengths);
     if !has_poll && plan.is_none() {
         return None;
     }
-    Some(wrap(func, context, Found { shape, root, preheader, counter, poll, plan }))
+    Some(wrap(func, context, Found { shape, root, preheader, counter, lengths, poll, plan }))
 }
 
 /// The exit of the polls, and the header parameter that each of its values is; values defined outside stay.

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use flashpoint_frontend::lower::types::{Direction, SlotType};
+use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::world::{Builtin, CallTarget, Feedback, Known, KnownKind, Seen, World};
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotIdx};
@@ -19,6 +19,7 @@ use crate::python::Python;
 use crate::run::Engine;
 use crate::tier0::{Code, LoadError};
 use crate::unit::{CodeCell, Tables, Unit, UnitOptions};
+use crate::words::{plain_type, push_plain_words};
 
 impl RustHost {
     /// Makes a function that `engine` runs, and binds it to a global name.
@@ -49,33 +50,11 @@ impl Python for RustHost {
     type Assumptions = Vec<(String, Option<Slot>)>;
 
     fn slot_type(&mut self, slot: &Slot, place: SlotIdx) -> SlotType {
-        match slot.tag {
-            Tag::Unbound => SlotType::Unbound,
-            Tag::None => SlotType::None,
-            Tag::Bool => SlotType::Bool,
-            Tag::Int => SlotType::Int,
-            Tag::Int128 => SlotType::Int128,
-            Tag::Float => SlotType::Float,
-            Tag::Complex => SlotType::Complex,
-            Tag::RangeIter => match range_stop(slot).checked_add(i64::from(slot.aux as i32)) {
-                Some(_) if slot.aux as i32 > 0 => SlotType::RangeIter(Direction::Up),
-                Some(_) => SlotType::RangeIter(Direction::Down),
-                None => SlotType::Opaque(place.0),
-            },
-            Tag::Numpy | Tag::SeqIter | Tag::Object => SlotType::Opaque(place.0),
-        }
+        plain_type(slot, place).unwrap_or(SlotType::Opaque(place.0))
     }
 
     fn push_words(&mut self, slot: &Slot, ty: &SlotType, out: &mut Vec<u64>) {
-        match ty {
-            SlotType::Bool | SlotType::Int | SlotType::Float => out.push(slot.a),
-            SlotType::Int128 => out.extend([slot.as_i128() as u64, (slot.as_i128() >> 64) as u64]),
-            SlotType::Complex => out.extend([slot.a, slot.b]),
-            SlotType::RangeIter(_) => {
-                out.extend([slot.a, range_stop(slot) as u64, i64::from(slot.aux as i32) as u64]);
-            }
-            _ => {}
-        }
+        push_plain_words(slot, ty, out);
     }
 
     fn push_array_words(&mut self, _: &Slot, _: &mut Vec<u64>) {}
@@ -139,12 +118,6 @@ impl Python for RustHost {
     fn calls_left(&mut self) -> i32 {
         (RECURSION_LIMIT - self.depth) as i32
     }
-}
-
-/// The stop of a range iterator, at most the largest integer.
-fn range_stop(slot: &Slot) -> i64 {
-    let stop = i128::from(slot.as_i64()) + i128::from(slot.b) * i128::from(slot.aux as i32);
-    i64::try_from(stop).unwrap_or(i64::MAX)
 }
 
 struct RustWorld<'a> {

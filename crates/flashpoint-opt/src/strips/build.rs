@@ -36,6 +36,7 @@ pub(super) struct Found<'a> {
     pub(super) root: LoopIdx,
     pub(super) preheader: Block,
     pub(super) counter: Counter,
+    pub(super) lengths: Lengths,
     pub(super) poll: Option<PollExit>,
     pub(super) plan: Option<Plan>,
 }
@@ -76,8 +77,8 @@ pub(super) struct Asked {
 
 /// Builds the strip loop; the headers of the new loops.
 pub(super) fn wrap(func: &mut TypedFunction, context: &mut PassContext, found: Found) -> Vec<Block> {
-    let Found { shape, root, preheader, counter, poll, plan } = found;
-    let build = Build::new(func, context, shape, root, counter, plan.as_ref());
+    let Found { shape, root, preheader, counter, lengths, poll, plan } = found;
+    let build = Build::new(func, context, shape, root, counter, lengths, plan.as_ref());
     build.enter_from(func, preheader);
     let mut defs = shape.defs.clone();
     let mut emit = Emitter::new(func, &mut defs, build.setup, build.line);
@@ -100,6 +101,7 @@ impl<'a> Build<'a> {
         shape: &'a Shape,
         root: LoopIdx,
         counter: Counter,
+        lengths: Lengths,
         plan: Option<&Plan>,
     ) -> Build<'a> {
         let info = shape.forest.get(root);
@@ -119,7 +121,7 @@ impl<'a> Build<'a> {
             info,
             counter_type: func.value_types[counter.param.index()],
             counter,
-            lengths: Lengths::of(context),
+            lengths,
             line,
             params,
             checked,

@@ -32,14 +32,15 @@ pub struct FunctionData {
     nested: Vec<Py<PyAny>>,
     /// Snippets made for this function, by the address of the template and the line.
     snippets: RefCell<HashMap<(usize, u32), Py<PyAny>>>,
-    /// The last snippet of each operation, with the address of its source if that is a constant.
+    /// The last snippet of each operation, with its source if that is a constant.
     last_snippets: RefCell<Vec<Option<LastSnippet>>>,
     /// The code object of traceback frames, and the instruction that stands for each position.
     trace: OnceCell<TraceTable>,
 }
 
-/// The address of a constant source, and the code object made of it.
-type LastSnippet = (*const u8, Py<PyAny>);
+/// A constant source, and the code object made of it. Compared by where it lies and how long it is: constants may share
+/// memory, the beginning of one being another.
+type LastSnippet = (&'static str, Py<PyAny>);
 
 struct TraceTable {
     code: Py<PyAny>,
@@ -136,14 +137,14 @@ impl FunctionData {
     /// The code object of a snippet that looks as if it stood at `pc`.
     pub fn snippet<'py>(&self, py: Python<'py>, source: Cow<'static, str>, pc: Pc) -> PyResult<Bound<'py, PyAny>> {
         let Cow::Borrowed(text) = source else { return self.snippet_by_line(py, source, pc) };
-        if let Some(Some((address, code))) = self.last_snippets.borrow().get(pc.0 as usize)
-            && *address == text.as_ptr()
+        if let Some(Some((last, code))) = self.last_snippets.borrow().get(pc.0 as usize)
+            && std::ptr::eq(*last, text)
         {
             return Ok(code.bind(py).clone());
         }
         let code = self.snippet_by_line(py, source, pc)?;
         if let Some(last) = self.last_snippets.borrow_mut().get_mut(pc.0 as usize) {
-            *last = Some((text.as_ptr(), code.clone().unbind()));
+            *last = Some((text, code.clone().unbind()));
         }
         Ok(code)
     }

@@ -1,6 +1,7 @@
 //! Types and machine words of slots.
 
-use flashpoint_frontend::lower::types::{ArrayType, Direction, Layout, Owner, SlotType};
+use flashpoint_engine::words::{plain_type, push_plain_words};
+use flashpoint_frontend::lower::types::{ArrayType, Layout, Owner, SlotType};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::{Slot, Tag};
@@ -25,32 +26,19 @@ pub fn layout_mask(layout: Layout) -> i32 {
 
 /// The type of a slot's content.
 pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType {
+    if let Some(ty) = plain_type(slot, place) {
+        return ty;
+    }
     match slot.tag {
-        Tag::Unbound => SlotType::Unbound,
-        Tag::None => SlotType::None,
-        Tag::Bool => SlotType::Bool,
-        Tag::Int => SlotType::Int,
-        Tag::Int128 => SlotType::Int128,
-        Tag::Float => SlotType::Float,
-        Tag::Complex => SlotType::Complex,
         Tag::Numpy => match slot.dtype() {
             Some(dtype) if dtype != DType::BF16 => SlotType::Numpy(dtype),
             _ => SlotType::Untyped(place.0),
         },
-        Tag::RangeIter => {
-            let step = slot.aux as i32;
-            // The value behind the last one must fit too.
-            let fits = range_stop(slot).is_some_and(|stop| stop.checked_add(i64::from(step)).is_some());
-            match fits {
-                true => SlotType::RangeIter(if step > 0 { Direction::Up } else { Direction::Down }),
-                false => SlotType::Opaque(place.0),
-            }
-        }
         Tag::SeqIter => match array_type(host, slot.a) {
             Some(ty) if ty.rank > 0 => SlotType::SeqIter(Box::new(SlotType::Array(ty, Owner::Entry(place.0)))),
             _ => SlotType::Opaque(place.0),
         },
-        Tag::Object => object_type(host, slot.a, place),
+        _ => object_type(host, slot.a, place),
     }
 }
 
@@ -137,21 +125,12 @@ pub fn has_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx, ty: &SlotTyp
     }
 }
 
-/// The stop of a range iterator that is stepped by position.
-fn range_stop(slot: &Slot) -> Option<i64> {
-    let count = i64::try_from(slot.b).ok()?;
-    count.checked_mul(i64::from(slot.aux as i32))?.checked_add(slot.as_i64())
-}
-
 /// Appends the words of a content of type `ty`, which it has.
 pub fn push_words(host: &mut EngineHost, slot: &Slot, ty: &SlotType, out: &mut Vec<u64>) {
+    if push_plain_words(slot, ty, out) {
+        return;
+    }
     match ty {
-        SlotType::Bool | SlotType::Int | SlotType::Float => out.push(slot.a),
-        SlotType::Int128 => {
-            let value = slot.as_i128();
-            out.extend([value as u64, (value >> 64) as u64]);
-        }
-        SlotType::Complex => out.extend([slot.a, slot.b]),
         SlotType::Numpy(dtype) => {
             out.push(slot.a);
             if dtype.is_complex() {
@@ -159,9 +138,6 @@ pub fn push_words(host: &mut EngineHost, slot: &Slot, ty: &SlotType, out: &mut V
             }
         }
         SlotType::Array(array, _) => push_array(host, slot.a, *array, out),
-        SlotType::RangeIter(_) => {
-            out.extend([slot.a, range_stop(slot).unwrap_or(slot.as_i64()) as u64, i64::from(slot.aux as i32) as u64]);
-        }
         SlotType::SeqIter(inner) => {
             if let SlotType::Array(array, _) = **inner {
                 push_array(host, slot.a, array, out);
