@@ -139,5 +139,5 @@ fn remainders() -> TypedFunction {
 fn snapshot(b: &mut Builder, values: &[Value]) -> flashpoint_ir::typed::SnapshotId {
     let slots = values.iter().enumerate().map(|(idx, value)| (SlotIdx(idx as u32), Recipe::Int(*value))).collect();
     let frames = vec![FrameState { function: 0, pc: Pc(0), slots }];
-    b.snapshot(Snapshot { reason: Reason::IntOverflow, exit: ExitKind::Resume, frames })
+    b.snapshot(Snapshot { reason: Reason::IntOverflow, exit: ExitKind::Resume, objects: vec![], frames })
 }

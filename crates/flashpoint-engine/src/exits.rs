@@ -6,9 +6,9 @@ use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::Pc;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
-use flashpoint_ir::snapshot::{Recipe, Snapshot};
+use flashpoint_ir::snapshot::{ObjectRecipe, Recipe, Snapshot};
 
-use crate::host::HostResult;
+use crate::host::{HostResult, Raised};
 use crate::python::Python;
 use crate::tier0::Frame;
 use crate::unit::{Unit, Version};
@@ -32,9 +32,84 @@ pub(crate) struct Rebuilder<'a, H: Python> {
     pub words: std::vec::IntoIter<u64>,
     /// The tagged result; taken by the recipe that wants it.
     pub result_slot: Slot,
+    /// The snapshot's objects; owned.
+    pub objects: Vec<Slot>,
 }
 
 impl<H: Python> Rebuilder<'_, H> {
+    /// Makes the snapshot's objects, then what `make` makes, in which they may occur; then fills the cells among them.
+    pub fn with_objects<T>(
+        &mut self,
+        host: &mut H,
+        snapshot: &Snapshot,
+        make: impl FnOnce(&mut Self, &mut H) -> HostResult<T>,
+    ) -> HostResult<T> {
+        if snapshot.objects.is_empty() {
+            return make(self, host);
+        }
+        let mut contents = Vec::new();
+        let made = self.make_objects(host, &snapshot.objects, &mut contents).and_then(|()| make(self, host));
+        let objects = std::mem::take(&mut self.objects);
+        if made.is_ok() && !planted(Defect::CellNotStored) {
+            for (cell, content) in &contents {
+                host.fill_cell(&objects[*cell], content);
+            }
+        }
+        release_all(host, contents.into_iter().map(|(_, content)| content).collect());
+        release_all(host, objects);
+        made
+    }
+
+    /// Makes the objects, and gives the contents of the cells, to be put there in the end: what existed at entry may still
+    /// be read as it was.
+    fn make_objects(
+        &mut self,
+        host: &mut H,
+        objects: &[ObjectRecipe],
+        contents: &mut Vec<(usize, Slot)>,
+    ) -> HostResult<()> {
+        for object in objects {
+            let cell = match object {
+                ObjectRecipe::Cell { entry: Some(entry), .. } | ObjectRecipe::Function { entry: Some(entry), .. } => {
+                    self.retained(host, self.entry.get(entry.idx()).copied())
+                }
+                ObjectRecipe::Cell { entry: None, .. } => host.make_cell(None)?,
+                ObjectRecipe::Function { entry: None, .. } => Slot::UNBOUND,
+            };
+            self.objects.push(cell);
+        }
+        for (number, object) in objects.iter().enumerate() {
+            let ObjectRecipe::Function { entry, owner, nested, defaults, keyword_defaults, closure } = object else {
+                continue;
+            };
+            let owner = self.version.unit(self.unit, *owner).clone();
+            let defaults = self.all(host, &owner, defaults)?;
+            let (names, named): (Vec<_>, Vec<_>) = keyword_defaults.iter().cloned().unzip();
+            let named = self.all(host, &owner, &named);
+            let closure = named.as_ref().map_or(Err(Raised), |_| self.all(host, &owner, closure));
+            let made = match (&named, &closure) {
+                (Ok(named), Ok(closure)) if entry.is_none() => {
+                    let named: Vec<_> = names.into_iter().zip(named.iter().copied()).collect();
+                    host.make_function(&owner.function, *nested, &defaults, &named, closure).map(Some)
+                }
+                (Ok(_), Ok(_)) => Ok(None),
+                _ => Err(Raised),
+            };
+            release_all(host, defaults);
+            [named, closure].into_iter().flatten().for_each(|slots| release_all(host, slots));
+            if let Some(function) = made? {
+                self.objects[number] = function;
+            }
+        }
+        for (number, object) in objects.iter().enumerate() {
+            if let ObjectRecipe::Cell { content, .. } = object {
+                let unit = self.unit.clone();
+                contents.push((number, self.make(host, &unit, content)?));
+            }
+        }
+        Ok(())
+    }
+
     /// The frames of a snapshot from the outermost in. Slots of the outermost frame that stay are taken over from `entry`
     /// with references of their own.
     pub fn frames(&mut self, host: &mut H, snapshot: &Snapshot) -> HostResult<Vec<Resumed<H>>> {
@@ -57,7 +132,7 @@ impl<H: Python> Rebuilder<'_, H> {
                 for mut made in frames {
                     made.frame.release(host);
                 }
-                return Err(crate::host::Raised);
+                return Err(Raised);
             }
             frames.push(Resumed { unit, frame, pc: state.pc });
         }
@@ -78,6 +153,7 @@ impl<H: Python> Rebuilder<'_, H> {
                 Some(value) => value,
                 None => host.constant(&unit.function, *value),
             },
+            Recipe::Shared(object) => self.retained(host, self.objects.get(*object as usize).copied()),
             Recipe::Known(object) => self.retained(host, self.version.tables.objects.get(*object as usize).copied()),
             Recipe::Bool(_) => Slot::bool(self.word() & 1 != 0),
             Recipe::Int(_) => Slot::int(self.word() as i64),

@@ -291,6 +291,8 @@ pub trait Rematerialize: Host {
         extents: &[i64],
         strides: &[i64],
     ) -> HostResult<Slot>;
+    /// Puts `content` into a cell, or empties it if that is unbound.
+    fn fill_cell(&mut self, cell: &Slot, content: &Slot);
     /// `object.name`: a bound method that typed code had looked up but not called.
     fn get_attr_named(&mut self, object: &Slot, name: &str) -> HostResult<Slot>;
     /// A new array.

@@ -1,7 +1,8 @@
 //! Tier 0, code units, tier policy, transitions and reclamation.
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
-//! engine asks of Python besides), [`words`] (what it need not ask), [`unit`] (functions, versions, code), [`run`] (calls and transitions), [`ready`] (calls
+//! engine asks of Python besides), [`words`] (what it need not ask), [`unit`] (functions, versions, code), [`run`] (calls
+//! and transitions), [`opened`] (objects that entries in loops look into), [`ready`] (calls
 //! like the last one), [`links`] (calls between units), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
 //! without Python, for tests and Rust users.
 
@@ -18,6 +19,7 @@ mod context;
 mod exits;
 mod helpers;
 pub mod links;
+pub mod opened;
 mod osr;
 pub mod ready;
 pub mod run;

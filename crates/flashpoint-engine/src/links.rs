@@ -174,7 +174,7 @@ fn stub<H: Python>(version: &Version<H>) -> Option<TypedFunction> {
     }
     b.switch_to(entry);
     let frames = vec![FrameState { function: 0, pc: Pc(0), slots }];
-    let exit = b.snapshot(Snapshot { reason: Reason::NoCode, exit: ExitKind::Resume, frames });
+    let exit = b.snapshot(Snapshot { reason: Reason::NoCode, exit: ExitKind::Resume, objects: vec![], frames });
     b.exit(exit);
     Some(b.func)
 }

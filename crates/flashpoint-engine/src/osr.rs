@@ -18,6 +18,7 @@ use flashpoint_ir::slot::{Slot, Tag};
 
 use crate::events::{self, Topic};
 use crate::host::HostResult;
+use crate::opened::Opened;
 use crate::python::Python;
 use crate::run::{Engine, code_for};
 use crate::tier0::{BackEdge, Code, Frame, Hooks};
@@ -56,7 +57,12 @@ pub(crate) struct EngineHooks<'a, H: Python> {
 }
 
 /// Code to enter a loop with.
-pub(crate) type LoopCode<H> = (Arc<Version<H>>, Arc<Compiled>);
+pub(crate) struct LoopCode<H: Python> {
+    pub version: Arc<Version<H>>,
+    pub compiled: Arc<Compiled>,
+    /// Entry slots beyond those of the frame; owned.
+    pub beyond: Vec<Slot>,
+}
 
 impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
     type Exit = LoopCode<H>;
@@ -137,17 +143,43 @@ impl<H: Python> EngineHooks<'_, H> {
         frame: &mut Frame,
         forced: Option<u8>,
     ) -> BackEdge<LoopCode<H>> {
-        let (engine, unit) = (self.engine, self.unit);
-        let trips =
-            if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
+        let unit = self.unit;
         let header = code.loops()[loop_index].header;
         let slots = frame.slots();
-        let live: Vec<(SlotIdx, SlotType)> = unit
+        let mut live: Vec<(SlotIdx, SlotType)> = unit
             .liveness
             .live_before(header)
             .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
             .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
             .collect();
+        let mut beyond = Vec::new();
+        if Opened::concern(code.generic(), &live) {
+            let opened = host.open(unit, slots, &live);
+            opened.complete(&mut live, slots.len());
+            beyond = opened.beyond;
+        }
+        match self.enter_with(host, code, loop_index, live, forced) {
+            BackEdge::Leave((version, compiled)) => BackEdge::Leave(LoopCode { version, compiled, beyond }),
+            BackEdge::Continue { trips } => {
+                beyond.into_iter().for_each(|slot| host.release(slot));
+                BackEdge::Continue { trips }
+            }
+        }
+    }
+
+    /// As [`Self::enter`], with entry slots of these types.
+    fn enter_with(
+        &self,
+        host: &mut H,
+        code: &Code,
+        loop_index: usize,
+        live: Vec<(SlotIdx, SlotType)>,
+        forced: Option<u8>,
+    ) -> BackEdge<(Arc<Version<H>>, Arc<Compiled>)> {
+        let (engine, unit) = (self.engine, self.unit);
+        let trips =
+            if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
+        let header = code.loops()[loop_index].header;
         let found = unit
             .find(header, |slots| *slots == live || (planted(Defect::OsrTypesUnchecked) && slots.len() == live.len()));
         let version = match found {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request};
 use flashpoint_ir::abi::SCRATCH_WORDS;
-use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::generic::{GenericFunction, NestedIdx, SlotIdx};
 use flashpoint_ir::slot::Slot;
 
 use crate::host::{Host, Rematerialize};
+use crate::opened::Opened;
 use crate::run::Engine;
-use crate::unit::{CodeCell, Tables, Unit};
+use crate::unit::{CodeCell, Tables, Unit, Version};
 
 /// A host whose functions can be compiled.
 pub trait Python: Host + Rematerialize + Sized + 'static {
@@ -50,7 +51,7 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     fn assumptions_hold(&mut self, assumptions: &Self::Assumptions) -> bool;
 
     /// Raises the error for operations without typed form: `flashpoint.Unsupported`.
-    fn raise_unsupported(&mut self, unit: &Unit<Self>, lowered: &Lowered) -> crate::host::Raised;
+    fn raise_unsupported(&mut self, unit: &Arc<Unit<Self>>, version: &Version<Self>) -> crate::host::Raised;
 
     /// Takes the pending exception away, to be put back by [`Python::restore_pending`]. Unbound if there is none.
     fn take_pending(&mut self) -> Slot;
@@ -81,6 +82,25 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     fn call_host_function(&mut self, number: u64, words: &mut [u64; SCRATCH_WORDS]) -> HostFunctionStatus {
         let _ = (number, words);
         HostFunctionStatus::Leave
+    }
+
+    /// What the host keeps for nested definition `nested` of a function, whose body is `generic`. `None` if the function must
+    /// run in a frame of the host's own.
+    fn nested_function(
+        &mut self,
+        parent: &Self::Function,
+        nested: NestedIdx,
+        generic: &Arc<GenericFunction>,
+    ) -> Option<Self::Function> {
+        let _ = (parent, nested, generic);
+        None
+    }
+
+    /// The cells, nested functions and iterators in a frame of `unit` that can be reached from this frame alone. `live` are the
+    /// types of its live slots, as [`Python::slot_type`] gives them. Runs no Python code.
+    fn open(&mut self, unit: &Unit<Self>, slots: &[Slot], live: &[(SlotIdx, SlotType)]) -> Opened {
+        let _ = (unit, slots, live);
+        Opened::default()
     }
 
     /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`].

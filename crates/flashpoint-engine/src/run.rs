@@ -155,7 +155,7 @@ impl<H: Python> Engine<H> {
                     .collect();
                 let Some(version) = self.make_version(host, unit, Pc(0), slots) else { return Ok(None) };
                 if version.is_refused(unit) {
-                    return Err(host.raise_unsupported(unit, &version.lowered));
+                    return Err(host.raise_unsupported(unit, &version));
                 }
                 version
             }
@@ -381,9 +381,15 @@ impl<H: Python> Engine<H> {
         self.learn(unit, version, compiled, exit, left.stressed, long);
         let pending = matches!(snapshot.exit, ExitKind::Raise) || raised;
         let exception = if pending { host.take_pending() } else { Slot::UNBOUND };
-        let mut rebuilder =
-            Rebuilder { version, unit, entry: slots, words: left.words.into_iter(), result_slot: left.result_slot };
-        let ran = match &snapshot.exit {
+        let mut rebuilder = Rebuilder {
+            version,
+            unit,
+            entry: slots,
+            words: left.words.into_iter(),
+            result_slot: left.result_slot,
+            objects: Vec::new(),
+        };
+        let ran = rebuilder.with_objects(host, snapshot, |rebuilder, host| match &snapshot.exit {
             ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
             _ => rebuilder.frames(host, snapshot).map(|mut frames| {
                 if snapshot.reason == Reason::HandOver && frames.len() == 1 {
@@ -392,7 +398,7 @@ impl<H: Python> Engine<H> {
                 let pc = frames.last().map_or(Pc(0), |frame| frame.pc);
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
             }),
-        };
+        });
         if rebuilder.result_slot.tag != Tag::Unbound {
             host.release(rebuilder.result_slot);
         }
@@ -550,10 +556,7 @@ impl<H: Python> Engine<H> {
     fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
         let mut pending = frames;
         for (entered, frame) in pending.iter_mut().enumerate() {
-            let free = frame.unit.code.free_slots();
-            if !free.is_empty() {
-                host.load_closure(&frame.unit.function, &mut frame.frame.slots_mut()[free]);
-            }
+            load_free(host, &frame.unit, &mut frame.frame);
             if let Err(raised) = host.enter_frame(&frame.unit.function) {
                 for _ in 0..entered {
                     host.leave_frame();
@@ -590,11 +593,14 @@ impl<H: Python> Engine<H> {
                 Outcome::Left { exit, .. } => exit,
             };
             entry = loop {
-                let (version, compiled) = code;
+                let osr::LoopCode { version, compiled, beyond } = code;
                 unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
-                let slots = frame.slots().to_vec();
+                let mut slots = frame.slots().to_vec();
+                slots.extend(&beyond);
                 let address = frame.as_ptr();
-                let ran = match self.run_version(host, unit, &version, &compiled, &slots, Some(address)) {
+                let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
+                beyond.into_iter().for_each(|slot| host.release(slot));
+                let ran = match ran {
                     Ok(ran) => ran,
                     Err(raised) => {
                         frame.release(host);
@@ -645,10 +651,7 @@ impl<H: Python> Engine<H> {
 
 /// Puts the rebuilt slots in the place of the old ones, whose references they have doubled.
 fn replace_frame<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame, rebuilt: &mut Resumed<H>) {
-    let free = unit.code.free_slots();
-    if !free.is_empty() {
-        host.load_closure(&unit.function, &mut rebuilt.frame.slots_mut()[free]);
-    }
+    load_free(host, unit, &mut rebuilt.frame);
     frame.release(host);
     frame.slots_mut().copy_from_slice(rebuilt.frame.slots());
     rebuilt.frame.slots_mut().fill(Slot::UNBOUND);
@@ -667,6 +670,22 @@ pub(crate) fn code_for<H: Python>(host: &mut H, version: &Version<H>) -> Option<
         return version.cell.of_tier(1).filter(|_| !version.tables.linked.iter().any(|callee| callee.warns_late()));
     }
     Some(best)
+}
+
+/// Fills the free slots of a frame that an exit has made, where it has not.
+fn load_free<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame) {
+    let free = unit.code.free_slots();
+    if free.is_empty() {
+        return;
+    }
+    let mut cells = vec![Slot::UNBOUND; free.len()];
+    host.load_closure(&unit.function, &mut cells);
+    for (slot, cell) in frame.slots_mut()[free].iter_mut().zip(cells) {
+        match slot.tag {
+            Tag::Unbound => *slot = cell,
+            _ => host.release(cell),
+        }
+    }
 }
 
 /// A register result as a slot.

@@ -74,7 +74,7 @@ impl<H: Python> Engine<H> {
     ) -> HostResult<Slot> {
         let owner = version.unit(unit, step.function).clone();
         let words = context::scratch(ctx, step.n_words).into_iter();
-        let mut rebuilder = Rebuilder { version, unit, entry, words, result_slot: Slot::UNBOUND };
+        let mut rebuilder = Rebuilder { version, unit, entry, words, result_slot: Slot::UNBOUND, objects: Vec::new() };
         let mut frame = Frame::new(&owner.code);
         let done = step.operands.iter().try_for_each(|(slot, recipe)| {
             frame.slots_mut()[slot.0 as usize] = rebuilder.make(host, &owner, recipe)?;

@@ -9,6 +9,7 @@
 //!   [`Unit::drop_stale`], with the host at hand; a version is never dropped elsewhere with objects in it.
 //! - A version is entered only while its assumptions hold and its epoch is the unit's.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
@@ -18,7 +19,7 @@ use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::world::{Feedback, Seen};
 use flashpoint_frontend::lower::{EntryParam, Lowered};
 use flashpoint_ir::dtype::DType;
-use flashpoint_ir::generic::{Pc, SlotIdx};
+use flashpoint_ir::generic::{NestedIdx, Pc, SlotIdx};
 use flashpoint_ir::liveness::Liveness;
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::Slot;
@@ -55,6 +56,8 @@ pub struct Unit<H: Python> {
     stale: Mutex<Vec<Arc<Version<H>>>>,
     feedback: RwLock<Vec<Feedback>>,
     epoch: AtomicU32,
+    /// Units of nested definitions that were copied into compiled code, and which cannot be.
+    nested: RwLock<HashMap<NestedIdx, Option<Arc<Unit<H>>>>>,
     /// Calls that ran in tier 0.
     pub calls: AtomicU32,
     /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
@@ -279,6 +282,7 @@ impl<H: Python> Unit<H> {
             stale: Mutex::new(Vec::new()),
             feedback: RwLock::new(vec![Feedback::default(); n_ops]),
             epoch: AtomicU32::new(0),
+            nested: RwLock::default(),
             calls: AtomicU32::new(0),
             has_hot_loop: AtomicBool::new(false),
             stats: Stats::default(),
@@ -288,6 +292,23 @@ impl<H: Python> Unit<H> {
     /// The function's name, as Python qualifies it.
     pub fn qualname(&self) -> &str {
         &self.code.generic().qualname
+    }
+
+    /// The unit of a nested definition, for the frames that exits make of it. It is entered by no calls of its own: cells of
+    /// enclosing functions come from the frames that hold them.
+    pub fn nested(&self, host: &mut H, nested: NestedIdx, trips: u32) -> Option<Arc<Unit<H>>> {
+        if let Some(known) = self.nested.read().expect("no panic while locked").get(&nested) {
+            return known.clone();
+        }
+        let make = |host: &mut H| {
+            let body = self.code.generic().nested[nested.0 as usize].body.as_deref()?;
+            let generic = Arc::new(body.clone());
+            let function = host.nested_function(&self.function, nested, &generic)?;
+            Some(Unit::new(Arc::new(Code::load(generic, trips).ok()?), function, self.options))
+        };
+        let unit = make(host);
+        self.nested.write().expect("no panic while locked").insert(nested, unit.clone());
+        unit
     }
 
     /// What has been learnt about an operation.
@@ -401,6 +422,9 @@ impl<H: Python> Unit<H> {
     pub fn release(&self, host: &mut H) {
         let mut all: Vec<_> = self.versions.write().expect("no panic while locked").drain(..).collect();
         all.append(&mut self.stale.lock().expect("no panic while locked"));
+        for unit in self.nested.write().expect("no panic while locked").drain().filter_map(|(_, unit)| unit) {
+            unit.release(host);
+        }
         for version in all {
             release_objects(&version, host);
         }

@@ -28,11 +28,11 @@ pub struct SlotIdx(pub u32);
 pub struct ConstIdx(pub u32);
 
 /// Index into [`GenericFunction::names`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NameIdx(pub u32);
 
 /// Index into [`GenericFunction::nested`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NestedIdx(pub u32);
 
 /// A Python function body and everything needed to run it.

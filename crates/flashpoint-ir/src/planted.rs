@@ -50,6 +50,8 @@ defects! {
     RangeStopWraps: "a range that ends near 2^63 is not left to tier 0";
     DownwardRangeInclusive: "a range with a negative step includes its stop";
     ZipFollowsFirst: "a zip goes on as long as its first iterator does";
+    IteratorCopied: "a loop over an iterator in a variable does not advance the variable's";
+    CellNotStored: "an exit does not store into the cells that existed at entry";
     EnumerateFromZero: "enumerate() forgets where it starts";
     MinOfEquals: "min() and max() give the last of several equal items";
     FloatToIntLimit: "2.0^63 is taken for an int of 64 bits";

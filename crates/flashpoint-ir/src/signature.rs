@@ -250,9 +250,13 @@ pub fn check_recipe(recipe: &Recipe, ty: &impl Fn(Value) -> Type) -> Result<(), 
         if ty(*v) == wanted { Ok(()) } else { Err(format!("{v} is {}, should be {wanted}", ty(*v))) }
     };
     match recipe {
-        Recipe::Unbound | Recipe::None | Recipe::Const(_) | Recipe::Known(_) | Recipe::Entry(_) | Recipe::Result => {
-            Ok(())
-        }
+        Recipe::Unbound
+        | Recipe::None
+        | Recipe::Const(_)
+        | Recipe::Known(_)
+        | Recipe::Entry(_)
+        | Recipe::Shared(_)
+        | Recipe::Result => Ok(()),
         Recipe::Bool(v) => is(v, Type::I1),
         Recipe::Int(v) => is(v, Type::I64),
         Recipe::Int128(v) => is(v, Type::I128),

@@ -6,13 +6,16 @@
 //! rebuilds the generic frames from the recipes and those words; so a back end knows nothing of slots, and code for an
 //! exit is a handful of stores.
 //!
+//! Objects that several slots or other objects refer to, and that may be changed (closure cells, the functions over them),
+//! are made once: [`Snapshot::objects`] holds their recipes, and [`Recipe::Shared`] refers to them.
+//!
 //! Invariant: the recipes of a frame name every slot that is live at its resume point, and no slot twice. Kept by the
 //! lowering, checked by `typed::verify` (no slot twice, value dominance) and by deoptimising at every guard in tests.
 
 use serde::{Deserialize, Serialize};
 
 use crate::dtype::DType;
-use crate::generic::{ConstIdx, Pc, SlotIdx};
+use crate::generic::{ConstIdx, NameIdx, NestedIdx, Pc, SlotIdx};
 use crate::reason::Reason;
 use crate::typed::Value;
 
@@ -23,6 +26,8 @@ pub struct Snapshot {
     pub reason: Reason,
     /// What happens at the exit.
     pub exit: ExitKind,
+    /// Objects with an identity that recipes refer to by number.
+    pub objects: Vec<ObjectRecipe>,
     /// Frames from the outermost (the compiled function itself) to the innermost inlined one.
     pub frames: Vec<FrameState>,
 }
@@ -50,6 +55,35 @@ pub struct FrameState {
     pub slots: Vec<(SlotIdx, Recipe)>,
 }
 
+/// How to make an object that is referred to by [`Recipe::Shared`]. All cells are made first, empty; then the functions, in
+/// order, so that a function's defaults may name earlier ones; then the cells are filled. So cycles (a nested function that
+/// calls itself) are no difficulty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ObjectRecipe {
+    /// A closure cell: the one that slot `entry` held when the code was entered, or a new one.
+    Cell {
+        /// Where it was at entry, if it existed.
+        entry: Option<SlotIdx>,
+        /// What it is to hold.
+        content: Recipe,
+    },
+    /// A function: the one that slot `entry` held when the code was entered, or a new one.
+    Function {
+        /// Where it was at entry, if it existed.
+        entry: Option<SlotIdx>,
+        /// The function that defines it: an index into the compiled version's table of functions.
+        owner: u32,
+        /// Which definition of that function.
+        nested: NestedIdx,
+        /// Values of positional defaults.
+        defaults: Vec<Recipe>,
+        /// Values of keyword-only defaults.
+        keyword_defaults: Vec<(NameIdx, Recipe)>,
+        /// The cells captured.
+        closure: Vec<Recipe>,
+    },
+}
+
 /// How to make a slot's content from typed values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Recipe {
@@ -63,6 +97,8 @@ pub enum Recipe {
     Known(u32),
     /// The object that argument slot or frame slot `SlotIdx` held when the code was entered.
     Entry(SlotIdx),
+    /// An object of [`Snapshot::objects`], by number.
+    Shared(u32),
     /// A Python `bool` from an `i1`.
     Bool(Value),
     /// A Python `int` from an `i64` (signed).
@@ -122,6 +158,7 @@ macro_rules! walk_recipe {
             | Recipe::Const(_)
             | Recipe::Known(_)
             | Recipe::Entry(_)
+            | Recipe::Shared(_)
             | Recipe::Result => {}
             Recipe::Bool(v)
             | Recipe::Int(v)
@@ -190,13 +227,28 @@ impl Snapshot {
         self.recipes().for_each(|recipe| recipe.for_each_value(f));
     }
 
+    /// Functions first, then the cells' contents, then slots: the order in which they are made.
     fn recipes(&self) -> impl Iterator<Item = &Recipe> {
         let returned = if let ExitKind::Return(recipe) = &self.exit { Some(recipe) } else { None };
-        returned.into_iter().chain(self.frames.iter().flat_map(|frame| frame.slots.iter().map(|(_, recipe)| recipe)))
+        let functions = self.objects.iter().flat_map(ObjectRecipe::before_cells);
+        let contents = self.objects.iter().filter_map(ObjectRecipe::content);
+        let slots = self.frames.iter().flat_map(|frame| frame.slots.iter().map(|(_, recipe)| recipe));
+        functions.chain(contents).chain(returned).chain(slots)
     }
 
     /// Calls `f` on every value, to rename it.
     pub fn for_each_value_mut(&mut self, f: &mut impl FnMut(&mut Value)) {
+        for object in &mut self.objects {
+            if let ObjectRecipe::Function { defaults, keyword_defaults, .. } = object {
+                let named = keyword_defaults.iter_mut().map(|(_, recipe)| recipe);
+                defaults.iter_mut().chain(named).for_each(|recipe| recipe.for_each_value_mut(f));
+            }
+        }
+        for object in &mut self.objects {
+            if let ObjectRecipe::Cell { content, .. } = object {
+                content.for_each_value_mut(f);
+            }
+        }
         if let ExitKind::Return(recipe) = &mut self.exit {
             recipe.for_each_value_mut(f);
         }
@@ -205,5 +257,33 @@ impl Snapshot {
                 recipe.for_each_value_mut(f);
             }
         }
+    }
+}
+
+impl ObjectRecipe {
+    /// The recipes of a function's defaults.
+    fn before_cells(&self) -> impl Iterator<Item = &Recipe> {
+        let (defaults, named): (&[Recipe], &[(NameIdx, Recipe)]) = match self {
+            ObjectRecipe::Function { defaults, keyword_defaults, .. } => (defaults, keyword_defaults),
+            ObjectRecipe::Cell { .. } => (&[], &[]),
+        };
+        defaults.iter().chain(named.iter().map(|(_, recipe)| recipe))
+    }
+
+    /// The recipe of a cell's content.
+    fn content(&self) -> Option<&Recipe> {
+        match self {
+            ObjectRecipe::Cell { content, .. } => Some(content),
+            ObjectRecipe::Function { .. } => None,
+        }
+    }
+
+    /// Every recipe of the object.
+    pub fn recipes(&self) -> impl Iterator<Item = &Recipe> {
+        let closure: &[Recipe] = match self {
+            ObjectRecipe::Function { closure, .. } => closure,
+            ObjectRecipe::Cell { .. } => &[],
+        };
+        self.before_cells().chain(self.content()).chain(closure)
     }
 }

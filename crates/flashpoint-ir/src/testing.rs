@@ -7,9 +7,9 @@
 
 use crate::builder::Builder;
 use crate::dtype::DType;
-use crate::generic::{ConstIdx, Pc, SlotIdx};
+use crate::generic::{ConstIdx, NameIdx, NestedIdx, Pc, SlotIdx};
 use crate::reason::Reason;
-use crate::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
+use crate::snapshot::{ExitKind, FrameState, ObjectRecipe, Recipe, Snapshot};
 use crate::typed::*;
 
 /// Size of the memory behind each `ptr` parameter of an executable function.
@@ -130,7 +130,7 @@ pub fn random_typed(choices: &mut Choices, style: Style) -> TypedFunction {
     b.func.result = result;
     b.func.licences = Licences { fastmath: choices.once_in(8), wrap: choices.once_in(8) };
     b.switch_to(entry);
-    let mut gen_ = Generator { b, c: choices, scope, style, budget: 60 };
+    let mut gen_ = Generator { b, c: choices, scope, n_objects: 0, style, budget: 60 };
     gen_.region(0);
     gen_.leave();
     gen_.b.func
@@ -163,6 +163,8 @@ struct Generator<'c, 'a> {
     c: &'c mut Choices<'a>,
     /// Values that dominate the current place.
     scope: Vec<Value>,
+    /// Objects of the snapshot being made.
+    n_objects: usize,
     style: Style,
     budget: u32,
 }
@@ -469,9 +471,11 @@ impl Generator<'_, '_> {
 
     fn snapshot(&mut self) -> SnapshotId {
         let reason = self.c.pick(Reason::ALL);
+        self.n_objects = self.c.below(5);
+        let objects: Vec<_> = (0..self.n_objects).map(|_| self.object()).collect();
         if self.c.once_in(6) {
             let recipe = self.recipe(0);
-            return self.b.snapshot(Snapshot { reason, exit: ExitKind::Return(recipe), frames: vec![] });
+            return self.b.snapshot(Snapshot { reason, exit: ExitKind::Return(recipe), objects, frames: vec![] });
         }
         let exit = if self.c.once_in(4) { ExitKind::Raise } else { ExitKind::Resume };
         let mut frames = Vec::new();
@@ -480,7 +484,22 @@ impl Generator<'_, '_> {
             let slots = (0..self.c.below(4)).map(|slot| (SlotIdx(slot as u32 * 3), self.recipe(0))).collect();
             frames.push(FrameState { function: function as u32, pc, slots });
         }
-        self.b.snapshot(Snapshot { reason, exit, frames })
+        self.b.snapshot(Snapshot { reason, exit, objects, frames })
+    }
+
+    fn object(&mut self) -> ObjectRecipe {
+        let entry = self.c.once_in(2).then_some(SlotIdx(4));
+        if self.c.once_in(2) {
+            return ObjectRecipe::Cell { entry, content: self.recipe(1) };
+        }
+        ObjectRecipe::Function {
+            entry,
+            owner: self.c.below(3) as u32,
+            nested: NestedIdx(self.c.below(3) as u32),
+            defaults: (0..self.c.below(3)).map(|_| self.recipe(1)).collect(),
+            keyword_defaults: (0..self.c.below(2)).map(|name| (NameIdx(name as u32), self.recipe(1))).collect(),
+            closure: (0..self.c.below(2)).map(|_| Recipe::Known(7)).collect(),
+        }
     }
 
     fn recipe(&mut self, depth: u32) -> Recipe {
@@ -494,6 +513,7 @@ impl Generator<'_, '_> {
             1 => Recipe::None,
             2 => Recipe::Const(ConstIdx(number)),
             3 => Recipe::Known(number),
+            4 if (number as usize) < self.n_objects => Recipe::Shared(number),
             4 => Recipe::Entry(SlotIdx(number)),
             5 => Recipe::Bool(self.value(Type::I1)),
             6 => Recipe::Int(self.value(Type::I64)),

@@ -15,7 +15,7 @@ use crate::analysis::{Cfg, DomTree, Loop};
 use crate::generic::SlotIdx;
 use crate::reason::Reason;
 use crate::signature::{check_inst, check_recipe};
-use crate::snapshot::{ExitKind, Snapshot};
+use crate::snapshot::{ExitKind, Recipe, Snapshot};
 use crate::text::print_inst;
 use crate::typed::*;
 
@@ -307,6 +307,18 @@ fn check_snapshot(snapshot: &Snapshot, ty: &impl Fn(Value) -> Type) -> Result<()
         ExitKind::Return(_) if !snapshot.frames.is_empty() => return Err("a return leaves no frames".into()),
         ExitKind::Return(recipe) => check_recipe(recipe, ty)?,
         _ => {}
+    }
+    for (number, object) in snapshot.objects.iter().enumerate() {
+        let checked = object.recipes().try_for_each(|recipe| check_recipe(recipe, ty));
+        checked.map_err(|message| format!("object {number}: {message}"))?;
+    }
+    let in_frames = snapshot.frames.iter().flat_map(|frame| frame.slots.iter().map(|(_, recipe)| recipe));
+    for recipe in in_frames.chain(snapshot.objects.iter().flat_map(|object| object.recipes())) {
+        if let Recipe::Shared(number) = recipe
+            && *number as usize >= snapshot.objects.len()
+        {
+            return Err(format!("there is no object {number}"));
+        }
     }
     for (frame_idx, frame) in snapshot.frames.iter().enumerate() {
         let mut seen: Vec<SlotIdx> = Vec::with_capacity(frame.slots.len());

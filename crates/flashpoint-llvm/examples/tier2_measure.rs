@@ -128,6 +128,7 @@ fn long(n_steps: usize) -> TypedFunction {
         let exit = b.snapshot(Snapshot {
             reason: flashpoint_ir::reason::Reason::IntOverflow,
             exit: ExitKind::Resume,
+            objects: vec![],
             frames: vec![FrameState { function: 0, pc: flashpoint_ir::generic::Pc(0), slots }],
         });
         let x = b.load(Type::I64, array, (step % 64 * 8) as i32, Region::Array);
@@ -270,6 +271,7 @@ fn guarded(name: &str) -> TypedFunction {
     let exit = b.snapshot(Snapshot {
         reason: flashpoint_ir::reason::Reason::IntOverflow,
         exit: ExitKind::Resume,
+        objects: vec![],
         frames: vec![FrameState { function: 0, pc: flashpoint_ir::generic::Pc(0), slots: slots.collect() }],
     });
     b.switch_to(entry);

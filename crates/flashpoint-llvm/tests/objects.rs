@@ -56,7 +56,7 @@ fn busy_function() -> TypedFunction {
     let (x, flag) = (b.append_param(block, Type::F64), b.append_param(block, Type::I1));
     let slots = vec![(SlotIdx(0), Recipe::Float(x)), (SlotIdx(1), Recipe::Bool(flag))];
     let frames = vec![FrameState { function: 0, pc: Pc(0), slots }];
-    let exit = b.snapshot(Snapshot { reason: Reason::IntOverflow, exit: ExitKind::Resume, frames });
+    let exit = b.snapshot(Snapshot { reason: Reason::IntOverflow, exit: ExitKind::Resume, objects: vec![], frames });
     b.switch_to(block);
     b.poll(exit);
     b.guard(flag, exit);
@@ -166,7 +166,8 @@ fn polls_read_the_word_at_every_turn() {
         let mut b = Builder::new("spin");
         let [entry, head] = [(); 2].map(|()| b.create_block());
         let frames = vec![FrameState { function: 0, pc: Pc(0), slots: vec![] }];
-        let exit = b.snapshot(Snapshot { reason: Reason::IntOverflow, exit: ExitKind::Resume, frames });
+        let exit =
+            b.snapshot(Snapshot { reason: Reason::IntOverflow, exit: ExitKind::Resume, objects: vec![], frames });
         b.switch_to(entry);
         b.jump(head, vec![]);
         b.switch_to(head);

@@ -204,7 +204,12 @@ fn check_clean(func: &TypedFunction, all_args: &[Vec<Arg>]) {
     let mut without_checked = optimized.clone();
     for header in &report.checked_versions {
         let last = *without_checked.blocks[header.index()].insts.last().unwrap();
-        without_checked.snapshots.push(Snapshot { reason: Reason::Stress, exit: ExitKind::Resume, frames: vec![] });
+        without_checked.snapshots.push(Snapshot {
+            reason: Reason::Stress,
+            exit: ExitKind::Resume,
+            objects: vec![],
+            frames: vec![],
+        });
         let exit = SnapshotId(without_checked.snapshots.len() as u32 - 1);
         without_checked.insts[last.index()].kind = InstKind::Exit(exit);
     }

@@ -1,13 +1,17 @@
 //! CPython as typed code sees it: types of values, machine words, and what may be taken for granted.
 //!
 //! Reading order: [`words`] (types and words of slots), [`assume`] (what a version takes for granted, and whether it still
-//! holds), [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`host_functions`] (functions that code calls by
-//! number), [`ufunc`] (NumPy's loops), [`native`] (functions of `math` and `cmath`), [`world`] (the lowering's questions).
+//! holds), [`closures`] (cells and nested functions of a frame), [`iterators`] (`enumerate` objects and their like),
+//! [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`host_functions`] (functions
+//! that code calls by number), [`ufunc`] (NumPy's loops), [`native`] (functions of `math` and `cmath`), [`world`] (the
+//! lowering's questions).
 #![allow(unsafe_code, reason = "reads Python's objects where they lie")]
 
 mod assume;
+mod closures;
 mod float_errors;
 mod host_functions;
+mod iterators;
 pub mod known;
 mod native;
 mod ufunc;
@@ -17,13 +21,14 @@ mod world;
 use std::sync::{Arc, OnceLock};
 
 use flashpoint_engine::host::Raised;
+use flashpoint_engine::opened::Opened;
 use flashpoint_engine::python::{HostFunctionStatus, Python as TypedPython};
 use flashpoint_engine::run::Engine;
-use flashpoint_engine::unit::{CodeCell, Tables, Unit};
+use flashpoint_engine::unit::{CodeCell, Tables, Unit, Version};
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
 use flashpoint_ir::abi::SCRATCH_WORDS;
-use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::generic::{GenericFunction, NestedIdx, SlotIdx};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -34,8 +39,10 @@ use crate::errors::Diagnostic;
 use crate::function;
 use crate::host::CPythonHost;
 use crate::host::convert::object_of;
+use crate::host::data::FunctionData;
 use crate::host::numpy::NumPy;
 use crate::host::stack;
+use crate::unit::own_frame_use;
 
 /// The host as the engine knows it: the token's lifetime is that of the call, which the engine never outlives.
 pub type EngineHost = CPythonHost<'static>;
@@ -119,14 +126,15 @@ impl TypedPython for EngineHost {
         assumptions.hold(self)
     }
 
-    fn raise_unsupported(&mut self, unit: &Unit<Self>, lowered: &Lowered) -> Raised {
+    fn raise_unsupported(&mut self, unit: &Arc<Unit<Self>>, version: &Version<Self>) -> Raised {
         let py = self.py;
+        let lowered = &version.lowered;
         let Some(first) = lowered.untyped.iter().find(|u| u.reason == Reason::NoTypedForm) else {
             return Raised;
         };
-        let generic = unit.code.generic();
-        // An operation of an inlined function is reported at the function that calls it, if it cannot be told.
-        let span = generic.spans.get(first.pc.0 as usize).copied().filter(|_| first.function == 0).unwrap_or_default();
+        // It may stand in a function that is copied into this one.
+        let generic = version.unit(unit, first.function).code.generic();
+        let span = generic.spans.get(first.pc.0 as usize).copied().unwrap_or_default();
         let signature: Vec<String> = lowered.params.iter().map(|param| param.ty.describe()).collect();
         let diagnostic = Diagnostic {
             reason: Reason::NoTypedForm,
@@ -168,6 +176,29 @@ impl TypedPython for EngineHost {
 
     fn call_host_function(&mut self, number: u64, words: &mut [u64; SCRATCH_WORDS]) -> HostFunctionStatus {
         host_functions::call(self, number, words)
+    }
+
+    fn nested_function(
+        &mut self,
+        parent: &FunctionData,
+        nested: NestedIdx,
+        generic: &Arc<GenericFunction>,
+    ) -> Option<FunctionData> {
+        if own_frame_use(&parent.globals(self.py), generic).ok()?.is_some() {
+            return None;
+        }
+        parent.nested(self.py, nested, generic.clone()).ok()?
+    }
+
+    fn open(&mut self, unit: &EngineUnit, slots: &[Slot], live: &[(SlotIdx, SlotType)]) -> Opened {
+        let mut opened = if unit.code.generic().nested.is_empty() {
+            Opened { types: Vec::new(), beyond: Vec::new() }
+        } else {
+            closures::closures(self, unit, slots)
+        };
+        iterators::open(self, unit, slots, live, &mut opened);
+        opened.types.sort_by_key(|(slot, _)| *slot);
+        opened
     }
 
     fn detach(&mut self) {

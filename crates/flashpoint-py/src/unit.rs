@@ -95,7 +95,8 @@ pub fn prepare(function: &Bound<'_, PyAny>, options: UnitOptions) -> PyResult<Re
         Ok(generic) => Arc::new(generic),
         Err(why) => return Ok(Err(why.into())),
     };
-    if let Some((what, span)) = own_frame_use(function, &generic)? {
+    let globals = function.getattr(intern!(py, "__globals__"))?;
+    if let Some((what, span)) = own_frame_use(&globals, &generic)? {
         return Ok(Err(Plain { reason: Reason::OwnFrame, what, span }));
     }
     let code = match Code::load(Arc::clone(&generic), engine().policy.trips_before_tier1()) {
@@ -126,14 +127,13 @@ impl Drop for Unit {
 }
 
 /// Whether the function looks at its own frame, which only CPython can give it: `locals()`, `eval`, ...
-fn own_frame_use(function: &Bound<'_, PyAny>, generic: &GenericFunction) -> PyResult<Option<(String, Span)>> {
+pub fn own_frame_use(globals: &Bound<'_, PyAny>, generic: &GenericFunction) -> PyResult<Option<(String, Span)>> {
     const NAMES: [&str; 6] = ["locals", "vars", "dir", "eval", "exec", "breakpoint"];
     const ATTRIBUTES: [&str; 2] = ["_getframe", "currentframe"];
     for (op, span) in generic.ops.iter().zip(&generic.spans) {
         let (name, looks) = match op {
             GenericOp::LoadGlobal { name, .. } => {
                 let name = &generic.names[name.0 as usize];
-                let globals = function.getattr(intern!(function.py(), "__globals__"))?;
                 (name, NAMES.contains(&name.as_str()) && !globals.contains(name)?)
             }
             GenericOp::LoadAttr { name, .. } => {

@@ -210,6 +210,7 @@ pub fn resume(recipes: Vec<Recipe>) -> Snapshot {
     Snapshot {
         reason: Reason::IntOverflow,
         exit: ExitKind::Resume,
+        objects: vec![],
         frames: vec![FrameState { function: 0, pc: flashpoint_ir::generic::Pc(0), slots }],
     }
 }

@@ -472,6 +472,10 @@ impl Host for RustHost {
 }
 
 impl Rematerialize for RustHost {
+    fn fill_cell(&mut self, cell: &Slot, content: &Slot) {
+        self.store_cell(cell, content);
+    }
+
     fn make_range(&mut self, start: i64, stop: i64, step: i64) -> HostResult<Slot> {
         Ok(self.object(Object::Range { start, stop, step }))
     }

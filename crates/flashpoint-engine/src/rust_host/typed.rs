@@ -9,7 +9,7 @@ use std::sync::Arc;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::world::{Builtin, CallTarget, Feedback, Known, KnownKind, Seen, World};
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
-use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, Pc, SlotIdx};
+use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, NestedIdx, Pc, SlotIdx};
 use flashpoint_ir::slot::{Slot, Tag};
 
 use super::{Definition, RECURSION_LIMIT, RustFunction, RustHost};
@@ -18,7 +18,7 @@ use crate::links::{Caller, Links};
 use crate::python::Python;
 use crate::run::Engine;
 use crate::tier0::{Code, LoadError};
-use crate::unit::{CodeCell, Tables, Unit, UnitOptions};
+use crate::unit::{CodeCell, Tables, Unit, UnitOptions, Version};
 use crate::words::{plain_type, push_plain_words};
 
 impl RustHost {
@@ -93,7 +93,7 @@ impl Python for RustHost {
         assumptions.iter().all(|(name, value)| self.globals.get(name).copied() == *value)
     }
 
-    fn raise_unsupported(&mut self, _: &Unit<Self>, _: &Lowered) -> Raised {
+    fn raise_unsupported(&mut self, _: &Arc<Unit<Self>>, _: &Version<Self>) -> Raised {
         self.error("RuntimeError", "an operation has no typed form")
     }
 
@@ -193,6 +193,14 @@ impl World for RustWorld<'_> {
         };
         let no_defaults = vec![None; generic.params.n_slots() as usize];
         Some((number, generic, no_defaults))
+    }
+
+    fn nested_function(&mut self, _: u32, _: NestedIdx) -> Option<(u32, Arc<GenericFunction>)> {
+        None
+    }
+
+    fn free_cell(&mut self, _: u32, _: &str) -> Option<u32> {
+        None
     }
 
     fn constant(&mut self, function: u32, index: u32) -> u32 {

@@ -401,7 +401,7 @@ impl Lowering<'_> {
         ArrayParts { ty, owner: parts.owner.view(), data, extents, strides, object: parts.object }.into_val()
     }
 
-    fn load_element(&mut self, dtype: DType, addr: Value) -> Val {
+    pub(super) fn load_element(&mut self, dtype: DType, addr: Value) -> Val {
         let words = match dtype {
             DType::Bool => {
                 let byte = self.b.load(Type::I8, addr, 0, Region::Array);
@@ -428,12 +428,10 @@ impl Lowering<'_> {
         self.guard_can_load(ty.dtype)?;
         let parts = self.index_array(object, index)?;
         if parts.ty.rank > 0 {
-            return untyped("assigning to a slice");
+            return self.assign_slice(&parts, src);
         }
-        let dtype = parts.ty.dtype;
-        for (i, word) in self.element_words(src, dtype)?.into_iter().enumerate() {
-            self.b.store(word, parts.data, i as i32 * (dtype.size() as i32 / 2), Region::Array);
-        }
+        let words = self.element_words(src, parts.ty.dtype)?;
+        self.store_words_at(&words, parts.data);
         Ok(())
     }
 

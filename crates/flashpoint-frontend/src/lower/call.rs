@@ -6,16 +6,18 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::Recipe;
 use flashpoint_ir::typed::{
-    BinaryOp, ConvertOp, FloatCC, Helper, Inst, InstKind, IntCC, Region, Type, UnaryOp, UnitRef, Value,
+    BinaryOp, ConvertOp, FloatCC, Helper, Inst, InstKind, IntCC, OverflowOp, Region, Type, UnaryOp, UnitRef, Value,
 };
 
 use super::state::{ArrayParts, FrameVals, Val};
-use super::types::SlotType;
+use super::types::{Direction, SlotType};
 use super::world::{Builtin, CallTarget, KnownKind};
 use super::{Flow, FunctionInfo, Low, Lowering, Stop, untyped};
 
 /// Operations of a function that is inlined at most.
 const MAX_INLINE_OPS: usize = 80;
+/// Operations of a nested function that is inlined at most.
+const MAX_NESTED_OPS: usize = 400;
 /// Frames of a state at most.
 const MAX_INLINE_DEPTH: usize = 4;
 /// Operations of a function that is inlined into itself at most: each level may double what is copied.
@@ -32,6 +34,9 @@ impl Lowering<'_> {
             let val = self.call_method(&receiver, name, args)?;
             self.state.set(dst, val);
             return Ok(Flow::Next);
+        }
+        if let SlotType::Shared(object) = callee.ty {
+            return self.call_nested(object, args, keywords);
         }
         match self.known_kind(callee) {
             Some(KnownKind::Builtin(builtin)) => match self.call_builtin(dst, builtin, args, keywords) {
@@ -132,6 +137,7 @@ impl Lowering<'_> {
             Builtin::Sum => self.call_sum(args)?,
             Builtin::Enumerate => self.call_enumerate(args, keywords)?,
             Builtin::Zip => self.call_zip(args, keywords)?,
+            Builtin::Reversed => self.call_reversed(dst, args)?,
             Builtin::Isinstance => return untyped("isinstance()"),
             Builtin::Host => return untyped("this function"),
             Builtin::Exception => return untyped("an exception as a value"),
@@ -182,7 +188,7 @@ impl Lowering<'_> {
             return untyped("the length of a range whose step is not a constant");
         };
         let (high, low) = if known > 0 { (stop, start) } else { (start, stop) };
-        let (span, overflow) = self.b.overflow(flashpoint_ir::typed::OverflowOp::SsubOverflow, high, low);
+        let (span, overflow) = self.b.overflow(OverflowOp::SsubOverflow, high, low);
         self.guard_not(overflow, Reason::BadRange);
         let zero = self.b.i64(0);
         let span = self.b.binary(BinaryOp::Smax, span, zero);
@@ -403,12 +409,48 @@ impl Lowering<'_> {
     }
 
     fn call_zip(&mut self, args: &[Val], keywords: Keywords) -> Low<Val> {
-        if !keywords.is_empty() {
-            return untyped("zip(strict=...)");
-        }
+        let strict = match keywords {
+            [] => false,
+            [(name, flag)] if name == "strict" && flag.ty == SlotType::Bool => match self.const_of(flag.word()) {
+                Some(strict) => strict != 0,
+                None => return untyped("zip(strict=...) that is not a constant"),
+            },
+            _ => return untyped("zip() with these arguments"),
+        };
         let iters = args.iter().map(|arg| self.iterator_of(arg)).collect::<Low<Vec<_>>>()?;
         let words = iters.iter().flat_map(|iter| iter.words.clone()).collect();
-        Ok(Val::of(SlotType::Zip(iters.into_iter().map(|iter| iter.ty).collect(), false), words))
+        Ok(Val::of(SlotType::Zip(iters.into_iter().map(|iter| iter.ty).collect(), strict), words))
+    }
+
+    fn call_reversed(&mut self, dst: SlotIdx, args: &[Val]) -> Low<Val> {
+        let [val] = args else { return Err(Stop::Leave(Reason::Raise)) };
+        match &val.ty {
+            SlotType::Range => {
+                let [start, _, step] = val.words[..] else { return untyped("range()") };
+                let len = self.range_len(val)?;
+                // The values from the last to the first; one step before the first must fit.
+                let (before, overflow) = self.b.overflow(OverflowOp::SsubOverflow, start, step);
+                self.guard_not(overflow, Reason::BadRange);
+                let distance = self.b.binary(BinaryOp::Imul, len, step);
+                let last = self.b.binary(BinaryOp::Iadd, before, distance);
+                let back = self.b.unary(UnaryOp::Ineg, step);
+                let down = self.const_of(step).is_some_and(|step| step > 0);
+                let direction = if down { Direction::Down } else { Direction::Up };
+                Ok(Val::of(SlotType::RangeIter(direction), vec![last, before, back]))
+            }
+            // The object itself is none that compiled code could make again, so it may only be looped over.
+            SlotType::Array(ty, _) if ty.rank > 0 && self.is_looped_over(dst) => {
+                let parts = ArrayParts::of(val).expect("an array");
+                Ok(self.reversed_iter(&parts, None))
+            }
+            other => untyped(format!("reversed() of {}", other.describe())),
+        }
+    }
+
+    /// Whether the next operation makes an iterator of what the present one puts into `dst`.
+    fn is_looped_over(&self, dst: SlotIdx) -> bool {
+        let ops = &self.info().generic.ops;
+        matches!(ops.get(self.pc.idx() + 1), Some(GenericOp::GetIter { src, .. }) if *src == dst)
     }
 
     // ---- user functions
@@ -417,17 +459,21 @@ impl Lowering<'_> {
         let Some((function, body, defaults)) = self.world.function_body(object) else {
             return untyped("a call of a function that CPython runs");
         };
-        let args = self.bind(&body, args, keywords, &defaults)?;
+        let default = |this: &mut Self, at: usize| match defaults.get(at).cloned().flatten() {
+            Some(known) => this.known_val(Some(known), &body.slots[at].name).map(Some),
+            None => Ok(None),
+        };
+        let args = self.bind(&body, args, keywords, default)?;
         let recursive = self.state.frames.iter().any(|frame| frame.function == function);
         if self.state.frames.len() < MAX_INLINE_DEPTH && can_inline(&body) {
             if !recursive {
-                self.inline(function, body, args);
+                self.inline(function, body, args, &[]);
                 return Ok(Flow::Done);
             }
             if body.ops.len() <= MAX_RECURSIVE_OPS && self.recursive_copies < MAX_RECURSIVE_COPIES {
                 self.recursive_copies += 1;
                 self.guard_depth();
-                self.inline(function, body, args);
+                self.inline(function, body, args, &[]);
                 return Ok(Flow::Done);
             }
         }
@@ -449,19 +495,24 @@ impl Lowering<'_> {
         Ok(Flow::Next)
     }
 
-    /// The parameters' contents, in slot order.
-    fn bind(
+    /// The parameters' contents, in slot order. `default` gives that of a parameter, by slot.
+    pub(super) fn bind(
         &mut self,
         body: &GenericFunction,
         args: &[Val],
         keywords: Keywords,
-        defaults: &[Option<super::world::Known>],
+        mut default: impl FnMut(&mut Self, usize) -> Low<Option<Val>>,
     ) -> Low<Vec<Val>> {
         let params = &body.params;
-        let n = (params.n_positional + params.n_keyword_only) as usize;
-        if params.has_varargs || params.has_varkw || args.len() > params.n_positional as usize {
-            return untyped("a call with these arguments");
+        let n_positional = params.n_positional as usize;
+        let n = n_positional + params.n_keyword_only as usize;
+        if params.has_varkw {
+            return untyped("a call of a function with `**`");
         }
+        if args.len() > n_positional && !params.has_varargs {
+            return Err(Stop::Leave(Reason::Raise));
+        }
+        let (args, more) = args.split_at(args.len().min(n_positional));
         let mut bound: Vec<Option<Val>> = args.iter().cloned().map(Some).collect();
         bound.resize(n, None);
         for (name, val) in keywords {
@@ -471,29 +522,45 @@ impl Lowering<'_> {
                 _ => return Err(Stop::Leave(Reason::Raise)),
             }
         }
-        let mut vals = Vec::with_capacity(n);
-        for (i, val) in bound.into_iter().enumerate() {
+        let mut vals = Vec::with_capacity(n + 1);
+        for (at, val) in bound.into_iter().enumerate() {
             vals.push(match val {
                 Some(val) => val,
-                None => match defaults.get(i).cloned().flatten() {
-                    Some(known) => self.known_val(Some(known), &body.slots[i].name)?,
-                    None => return Err(Stop::Leave(Reason::Raise)),
-                },
+                None => default(self, at)?.ok_or(Stop::Leave(Reason::Raise))?,
             });
+        }
+        if params.has_varargs {
+            vals.push(Val::tuple(more.to_vec()));
         }
         Ok(vals)
     }
 
-    fn inline(&mut self, function: u32, body: std::sync::Arc<GenericFunction>, args: Vec<Val>) {
+    /// Goes on in the body of a function, with these parameters and cells of enclosing functions.
+    pub(super) fn inline(
+        &mut self,
+        function: u32,
+        body: std::sync::Arc<GenericFunction>,
+        args: Vec<Val>,
+        closure: &[Val],
+    ) {
         let call = self.pc;
         self.state.frame_mut().call = Some(call);
         let mut vals = vec![Val::UNBOUND; body.slots.len()];
         for (slot, arg) in vals.iter_mut().zip(args) {
             *slot = arg;
         }
+        let is_free = |slot: &usize| body.slots[*slot].kind == SlotKind::Free;
+        for (slot, cell) in (0..body.slots.len()).filter(is_free).zip(closure) {
+            vals[slot] = cell.clone();
+        }
         self.functions.entry(function).or_insert_with(|| FunctionInfo::new(body));
         self.state.frames.push(FrameVals { function, call: None, vals });
         self.goto_inner(Pc(0), false);
+    }
+
+    /// Whether a nested function may be copied here. There is no other way to call it, so the limits are wider.
+    pub(super) fn can_inline_nested(&self, body: &GenericFunction) -> bool {
+        self.state.frames.len() < 2 * MAX_INLINE_DEPTH && body.ops.len() <= MAX_NESTED_OPS && is_simple(body)
     }
 
     /// Leaves where Python would not nest another call: tier 0 then raises. Returns how many more there may be, and how
@@ -587,8 +654,10 @@ impl Lowering<'_> {
 
 /// Whether a body is small and simple enough to be copied into its caller.
 fn can_inline(body: &GenericFunction) -> bool {
-    body.ops.len() <= MAX_INLINE_OPS
-        && body.handlers.is_empty()
-        && !body.slots.iter().any(|slot| matches!(slot.kind, SlotKind::Cell))
-        && !body.ops.iter().any(|op| matches!(op, GenericOp::WithEnter { .. }))
+    body.ops.len() <= MAX_INLINE_OPS && is_simple(body)
+}
+
+/// Whether a body can be copied into its caller at all.
+fn is_simple(body: &GenericFunction) -> bool {
+    body.handlers.is_empty() && !body.ops.iter().any(|op| matches!(op, GenericOp::WithEnter { .. }))
 }

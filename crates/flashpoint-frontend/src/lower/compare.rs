@@ -115,6 +115,7 @@ impl Lowering<'_> {
         let same = match (&lhs.ty, &rhs.ty) {
             (PyNone, PyNone) => self.b.i1(true),
             (Bool, Bool) => self.b.icmp(IntCC::Eq, lhs.word(), rhs.word()),
+            (SlotType::Shared(a), SlotType::Shared(b)) => self.b.i1(a == b),
             (SlotType::Opaque(_) | SlotType::Untyped(_) | SlotType::Known(_) | SlotType::Const(..), _)
             | (_, SlotType::Opaque(_) | SlotType::Untyped(_) | SlotType::Known(_) | SlotType::Const(..)) => {
                 return untyped("`is` between objects");

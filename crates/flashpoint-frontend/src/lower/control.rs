@@ -3,11 +3,11 @@
 use flashpoint_ir::generic::*;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::snapshot::{ExitKind, Snapshot};
-use flashpoint_ir::typed::{BinaryOp, IntCC, OverflowOp, Type, Value};
+use flashpoint_ir::typed::{BinaryOp, IntCC, OverflowOp, Type, UnaryOp, Value};
 
 use super::state::{ArrayParts, Val};
-use super::types::{Direction, Owner, SlotType};
+use super::step::holds_iterator;
+use super::types::{ArrayType, Direction, Layout, Owner, SlotType};
 use super::world::{Known, KnownKind};
 use super::{EntrySource, Flow, Low, Lowering, Stop, untyped};
 
@@ -15,6 +15,7 @@ impl Lowering<'_> {
     pub(super) fn lower_op(&mut self, op: &GenericOp) -> Low<Flow> {
         let generic = self.generic();
         let name = |idx: &NameIdx| generic.names[idx.0 as usize].as_str();
+        self.guard_moved(op, &generic)?;
         match op {
             GenericOp::Const { dst, value } => {
                 let val = self.constant(*value);
@@ -52,12 +53,17 @@ impl Lowering<'_> {
                 self.state.set(*dst, val);
             }
             GenericOp::LoadCell { dst, cell } => {
-                let info = &generic.slots[cell.0 as usize];
-                if info.kind != SlotKind::Free {
-                    return untyped(format!("`{}`, a variable that a nested function captures,", info.name));
-                }
-                let known = self.world.free_variable(self.function(), &info.name);
-                let val = self.known_val(known, &info.name)?;
+                let val = self.load_cell(*cell, &generic)?;
+                self.state.set(*dst, val);
+            }
+            GenericOp::MakeCell { cell, initial } => self.make_cell(*cell, *initial),
+            GenericOp::StoreCell { cell, src } => {
+                let val = self.state.get(*src);
+                self.store_cell(*cell, val, &generic)?;
+            }
+            GenericOp::DeleteCell { cell } => self.store_cell(*cell, Val::UNBOUND, &generic)?,
+            GenericOp::MakeFunction { dst, function, defaults, keyword_defaults, closure } => {
+                let val = self.make_function(*function, defaults, keyword_defaults, closure, &generic)?;
                 self.state.set(*dst, val);
             }
 
@@ -152,6 +158,22 @@ impl Lowering<'_> {
             other => return untyped(describe_op(other, &generic)),
         }
         Ok(Flow::Next)
+    }
+
+    /// Refuses to read an iterator that stays where it is: there is one of it, and both would advance it.
+    fn guard_moved(&self, op: &GenericOp, generic: &GenericFunction) -> Low<()> {
+        use GenericOp::{CheckBound, Delete, Drop, ForNext};
+        if matches!(op, ForNext { .. } | Drop { .. } | Delete { .. } | CheckBound { .. }) {
+            return Ok(());
+        }
+        let mut is_copied = false;
+        op.for_each_read(|slot| {
+            is_copied |= !generic.consumes(slot) && holds_iterator(&self.state.frame().vals[slot.idx()].ty);
+        });
+        if is_copied && !planted(Defect::IteratorCopied) {
+            return untyped("an iterator in a variable");
+        }
+        Ok(())
     }
 
     fn constant(&mut self, idx: ConstIdx) -> Val {
@@ -263,6 +285,31 @@ impl Lowering<'_> {
         Ok(Val::of(SlotType::RangeIter(direction), vec![start, stop, step]))
     }
 
+    /// An iterator over an array's first axis from the end, whose next index is `next`, or the last one.
+    pub(super) fn reversed_iter(&mut self, parts: &ArrayParts, next: Option<Value>) -> Val {
+        let mut strides = self.strides(parts);
+        let one = self.b.i64(1);
+        let last = self.b.binary(BinaryOp::Isub, parts.extents[0], one);
+        let offset = self.b.binary(BinaryOp::Imul, last, strides[0]);
+        let data = self.b.ptr_add(parts.data, offset);
+        strides[0] = self.b.unary(UnaryOp::Ineg, strides[0]);
+        let position = match next {
+            Some(next) => self.b.binary(BinaryOp::Isub, last, next),
+            None => self.b.i64(0),
+        };
+        let backward = ArrayParts {
+            ty: ArrayType { layout: Layout::Strided, ..parts.ty },
+            owner: parts.owner.view(),
+            data,
+            strides,
+            ..parts.clone()
+        };
+        let backward = backward.into_val();
+        let mut words = backward.words;
+        words.push(position);
+        Val::of(SlotType::SeqIter(Box::new(backward.ty)), words)
+    }
+
     fn for_next(&mut self, dst: SlotIdx, slot: SlotIdx, exhausted: Pc) -> Low<Flow> {
         let iter = self.state.get(slot);
         let mut tests = Vec::new();
@@ -307,6 +354,12 @@ impl Lowering<'_> {
         Ok(Flow::Next)
     }
 
+    /// Whether all of these hold.
+    fn all_of(&mut self, tests: &[Value]) -> Value {
+        let yes = self.b.i1(true);
+        tests.iter().fold(yes, |all, test| self.b.binary(BinaryOp::And, all, *test))
+    }
+
     /// Tests whether the iterator has another item; gives the item as far as no memory is read for it, and the iterator
     /// after it.
     fn iter_next(&mut self, iter: &Val, tests: &mut Vec<Value>) -> Low<(Val, Val)> {
@@ -347,12 +400,22 @@ impl Lowering<'_> {
                 Ok((Val::UNBOUND, Val::of(SlotType::Enumerate(Box::new(inner.ty)), words)))
             }
             SlotType::Zip(_, strict) => {
-                if *strict {
-                    return untyped("zip(strict=True)");
-                }
                 let mut rests = Vec::new();
+                let mut has_next = Vec::new();
                 for inner in iter.items() {
+                    let from = tests.len();
                     rests.push(self.iter_next(&inner, tests)?.1);
+                    if *strict {
+                        let all = self.all_of(&tests[from..]);
+                        has_next.push(all);
+                    }
+                }
+                // One is shorter: tier 0 raises, in CPython's words.
+                if let [first, others @ ..] = &has_next[..] {
+                    for other in others {
+                        let same = self.b.icmp(IntCC::Eq, *first, *other);
+                        self.guard(same, Reason::Raise);
+                    }
                 }
                 if rests.is_empty() {
                     tests.push(self.b.i1(false));
@@ -457,9 +520,7 @@ impl Lowering<'_> {
         if in_register && *self.result.get_or_insert_with(|| val.ty.clone()) == val.ty {
             self.b.ret(val.words.first().copied());
         } else {
-            let recipe = self.recipe(self.function(), &val);
-            let snapshot = Snapshot { reason: Reason::Return, exit: ExitKind::Return(recipe), frames: vec![] };
-            let exit = self.b.snapshot(snapshot);
+            let exit = self.return_exit(val);
             self.b.exit(exit);
         }
         Ok(Flow::Done)

@@ -6,7 +6,7 @@ use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::typed::{IntCC, SnapshotId, Value};
 
-use super::state::{ArrayParts, Origin, Val};
+use super::state::{ArrayParts, FrameVals, Origin, Val};
 use super::types::{Owner, SlotType};
 use super::{EntrySource, Lowering};
 
@@ -23,15 +23,15 @@ impl Lowering<'_> {
 
     /// An exit to an operation of the executing frame, in the present state.
     pub(super) fn snapshot_at(&mut self, pc: Pc, reason: Reason) -> SnapshotId {
-        let innermost = self.state.frames.len() - 1;
+        let live = self.live_at(pc);
+        let before = self.state.clone();
+        self.state.renumber(&live);
+        let objects = self.object_recipes();
+        let innermost = live.len() - 1;
         let mut frames = Vec::with_capacity(innermost + 1);
-        for i in 0..=innermost {
+        for (i, live) in live.into_iter().enumerate() {
             let frame = self.state.frames[i].clone();
-            let info = &self.functions[&frame.function];
-            let (at, live): (Pc, Vec<SlotIdx>) = match frame.call {
-                Some(call) if i != innermost => (call, info.live_around_call(call)),
-                _ => (pc, info.liveness.live_before(pc).collect()),
-            };
+            let at = frame.call.filter(|_| i != innermost).unwrap_or(pc);
             let mut slots: Vec<_> = live
                 .into_iter()
                 .filter(|slot| frame.vals[slot.0 as usize].ty != SlotType::Unbound)
@@ -47,7 +47,21 @@ impl Lowering<'_> {
             }
             frames.push(FrameState { function: frame.function, pc: at, slots });
         }
-        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
+        self.state = before;
+        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, objects, frames })
+    }
+
+    /// The exit that returns `val`, which does not travel in a register.
+    pub(super) fn return_exit(&mut self, val: Val) -> SnapshotId {
+        let function = self.function();
+        let before = self.state.clone();
+        self.state.frames = vec![FrameVals { function, call: None, vals: vec![val] }];
+        self.state.renumber(&[vec![SlotIdx(0)]]);
+        let objects = self.object_recipes();
+        let val = self.state.get(SlotIdx(0));
+        let recipe = self.recipe(function, &val);
+        self.state = before;
+        self.b.snapshot(Snapshot { reason: Reason::Return, exit: ExitKind::Return(recipe), objects, frames: vec![] })
     }
 
     /// Whether a slot of the outermost frame, with this type, holds the tuple that it held at entry.
@@ -101,11 +115,19 @@ impl Lowering<'_> {
             SlotType::Const(owner, index) if *owner == function => Recipe::Const(ConstIdx(*index)),
             SlotType::Const(owner, index) => Recipe::Known(self.world.constant(*owner, *index)),
             SlotType::Known(object) => Recipe::Known(*object),
+            SlotType::Shared(object) => Recipe::Shared(*object),
+            SlotType::OuterCell(owner, slot) => self.outer_cell_recipe(*owner, *slot),
             SlotType::Method(_, name) => {
                 let (receiver, _) = val.inner().expect("a method has a receiver");
                 Recipe::Attribute(Box::new(self.recipe(function, &receiver)), name.clone())
             }
             SlotType::Opaque(place) | SlotType::Untyped(place) => Recipe::Entry(SlotIdx(*place)),
+            SlotType::EntryCell
+            | SlotType::EntryFunction(_)
+            | SlotType::EntryAlias(_)
+            | SlotType::EntryEnumerate(..)
+            | SlotType::EntryZip(..)
+            | SlotType::EntryReversed(..) => Recipe::Unbound,
         }
     }
 

@@ -25,6 +25,7 @@ pub mod world;
 
 mod arith;
 mod array;
+mod assign;
 mod call;
 mod compare;
 mod complex;
@@ -36,6 +37,7 @@ mod math;
 mod numpy;
 mod numpy_complex;
 mod numpy_make;
+mod objects;
 mod step;
 
 use std::collections::{HashMap, VecDeque};
@@ -267,21 +269,32 @@ impl<'a> Lowering<'a> {
             n_versions: HashMap::new(),
             queue: VecDeque::new(),
             n_ops: 0,
-            state: State { frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }] },
+            state: State {
+                frames: vec![FrameVals { function: 0, call: None, vals: vec![Val::UNBOUND; n_slots] }],
+                objects: Vec::new(),
+            },
             pc: request.entry,
             exits: Vec::new(),
         }
     }
 
     fn run(&mut self, request: &Request) -> Result<(), LowerError> {
+        self.b.switch_to(self.entry_block);
+        let mut beyond = Vec::new();
         for (slot, ty) in &request.slots {
+            if ty.is_opened() {
+                continue;
+            }
             let val = self.entry_param(EntrySource::Slot(*slot), ty.clone());
-            self.state.set(*slot, val);
+            match slot.idx() < request.function.slots.len() {
+                true => self.state.set(*slot, val),
+                false => beyond.push((*slot, val)),
+            }
         }
+        self.entry_objects(&request.slots, &beyond);
         if request.entry.0 != 0 {
             self.around_entry = self.functions[&0].headers_around(request.entry);
         }
-        self.b.switch_to(self.entry_block);
         self.pc = request.entry;
         self.goto_inner(request.entry, false);
         while let Some((key, block)) = self.queue.pop_front() {
@@ -376,7 +389,17 @@ impl<'a> Lowering<'a> {
             let val = &mut frames[0].vals[slot.idx()];
             val.origin = self.is_entry_tuple(*slot, &val.ty).then_some(Origin::Slot(*slot));
         }
-        self.state = State { frames };
+        let objects = key
+            .objects
+            .iter()
+            .map(|object| {
+                object.map(|ty| {
+                    at += ty.machine_types().len();
+                    Val::of(ty.clone(), params[at - ty.machine_types().len()..at].to_vec())
+                })
+            })
+            .collect();
+        self.state = State { frames, objects };
         self.pc = key.pc;
         let mut first = true;
         loop {
@@ -517,7 +540,9 @@ impl<'a> Lowering<'a> {
             self.b.exit(exit);
             return;
         }
-        let key = self.key(pc);
+        let live = self.live_at(pc);
+        self.state.renumber(&live);
+        let key = self.key(pc, &live);
         if is_back_edge {
             let exit = self.snapshot_at(pc, Reason::Swap);
             self.b.poll(exit);
@@ -563,29 +588,30 @@ impl<'a> Lowering<'a> {
         Flow::Done
     }
 
-    fn key(&self, pc: Pc) -> Key {
+    /// The live slots of each frame, if the executing one goes on at `pc`.
+    fn live_at(&self, pc: Pc) -> Vec<Vec<SlotIdx>> {
         let innermost = self.state.frames.len() - 1;
-        let live = self
-            .state
-            .frames
-            .iter()
-            .enumerate()
-            .map(|(i, frame)| {
-                let info = &self.functions[&frame.function];
-                let with_type = |slot: SlotIdx| {
-                    let ty = &frame.vals[slot.0 as usize].ty;
-                    (*ty != SlotType::Unbound).then(|| (slot, ty.clone()))
-                };
-                match frame.call {
-                    Some(call) if i != innermost => {
-                        info.live_around_call(call).into_iter().filter_map(with_type).collect()
-                    }
-                    _ => info.liveness.live_before(pc).filter_map(with_type).collect(),
-                }
-            })
-            .collect();
-        let path = self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect();
-        Key { pc, path, live }
+        let live = |(i, frame): (usize, &FrameVals)| {
+            let info = &self.functions[&frame.function];
+            match frame.call {
+                Some(call) if i != innermost => info.live_around_call(call),
+                _ => info.liveness.live_before(pc).collect(),
+            }
+        };
+        self.state.frames.iter().enumerate().map(live).collect()
+    }
+
+    fn key(&self, pc: Pc, live: &[Vec<SlotIdx>]) -> Key {
+        let with_types = |(frame, live): (&FrameVals, &Vec<SlotIdx>)| {
+            let typed = live.iter().map(|slot| (*slot, frame.vals[slot.idx()].ty.clone()));
+            typed.filter(|(_, ty)| *ty != SlotType::Unbound).collect()
+        };
+        Key {
+            pc,
+            path: self.state.frames.iter().map(|frame| (frame.function, frame.call)).collect(),
+            live: self.state.frames.iter().zip(live).map(with_types).collect(),
+            objects: self.state.objects.iter().map(|object| object.map(|val| val.ty.clone())).collect(),
+        }
     }
 
     fn live_words(&self, key: &Key) -> Vec<Value> {
@@ -594,6 +620,9 @@ impl<'a> Lowering<'a> {
             for (slot, _) in live {
                 words.extend(&frame.vals[slot.0 as usize].words);
             }
+        }
+        for content in self.state.objects.iter().flat_map(|object| object.contents()) {
+            words.extend(&content.words);
         }
         words
     }

@@ -5,7 +5,7 @@
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{BinOp, CmpOp, UnOp};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, LibFunc, Type, UnaryOp, Value};
+use flashpoint_ir::typed::{BinaryOp, FloatCC, LibFunc, UnaryOp, Value};
 
 use super::arith::symbol;
 use super::state::Val;
@@ -155,15 +155,5 @@ impl Lowering<'_> {
         }
         let (re, im) = self.to_complex_parts(val, DType::C128)?;
         Ok(Val::complex(re, im))
-    }
-
-    /// Words of an element as they lie in an array, from its address on.
-    pub(super) fn element_words(&mut self, src: &Val, dtype: DType) -> Low<Vec<Value>> {
-        if dtype.is_complex() {
-            let (re, im) = self.to_complex_parts(src, dtype)?;
-            return Ok(vec![re, im]);
-        }
-        let word = self.to_element(src, dtype)?;
-        Ok(vec![if dtype == DType::Bool { self.b.convert(ConvertOp::Zext, word, Type::I8) } else { word }])
     }
 }

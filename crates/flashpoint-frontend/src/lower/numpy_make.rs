@@ -257,6 +257,6 @@ impl Lowering<'_> {
 }
 
 /// The machine type of an element in memory.
-fn storage_type(dtype: DType) -> Type {
+pub(super) fn storage_type(dtype: DType) -> Type {
     if dtype == DType::Bool { Type::I8 } else { machine_type(dtype) }
 }

@@ -3,6 +3,7 @@
 use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::typed::{Type, Value};
 
+use super::objects::Object;
 use super::types::{ArrayType, Layout, Owner, SlotType};
 
 /// A slot's content: its type, and the machine values that hold it ([`SlotType::machine_types`]).
@@ -183,6 +184,8 @@ pub struct FrameVals {
 pub struct State {
     /// Frames, from the outermost in; the last one is executing.
     pub frames: Vec<FrameVals>,
+    /// Cells and nested functions, by number.
+    pub objects: Vec<Object<Val>>,
 }
 
 /// Function and call of each frame, from the outermost in.
@@ -197,12 +200,16 @@ pub struct Key {
     pub path: Path,
     /// Live slots of each frame with their types.
     pub live: Vec<Vec<(SlotIdx, SlotType)>>,
+    /// The objects that live slots lead to.
+    pub objects: Vec<Object<SlotType>>,
 }
 
 impl Key {
     /// Machine types of the block's parameters.
     pub fn machine_types(&self) -> Vec<Type> {
-        self.live.iter().flatten().flat_map(|(_, ty)| ty.machine_types()).collect()
+        let slots = self.live.iter().flatten().map(|(_, ty)| ty);
+        let contents = self.objects.iter().flat_map(Object::contents);
+        slots.chain(contents).flat_map(SlotType::machine_types).collect()
     }
 }
 

@@ -60,7 +60,7 @@ impl Lowering<'_> {
         let mut operands = Vec::with_capacity(reads.len());
         for slot in reads {
             let val = self.state.get(slot);
-            if holds_iterator(&val.ty) {
+            if holds_iterator(&val.ty) || val.ty.holds_shared() {
                 return give_up(what);
             }
             operands.push((slot, self.recipe(self.function(), &val)));
@@ -171,7 +171,7 @@ fn can_step(op: &GenericOp) -> bool {
 }
 
 /// Whether a content is or holds an iterator, which the operation might advance: one made of words is another each time.
-fn holds_iterator(ty: &SlotType) -> bool {
+pub(super) fn holds_iterator(ty: &SlotType) -> bool {
     match ty {
         SlotType::RangeIter(_)
         | SlotType::SeqIter(_)

@@ -1,6 +1,7 @@
 //! What the lowering knows of a slot's content at compile time.
 
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::generic::{NameIdx, NestedIdx};
 use flashpoint_ir::typed::Type;
 
 /// How an array lies in memory, as far as code depends on it.
@@ -78,6 +79,23 @@ pub enum SlotType {
     Enumerate(Box<SlotType>),
     /// A `zip` object.
     Zip(Vec<SlotType>, bool),
+    /// A cell or nested function, by its number among the state's objects.
+    Shared(u32),
+    /// A variable of a function around function number `.0`: the cell of that function's free slot `.1`.
+    OuterCell(u32, u32),
+    /// At entry only: a closure cell that nobody but the frame can reach. Its content is another entry slot, as many further
+    /// on as the frame has slots.
+    EntryCell,
+    /// At entry only: a nested function that nobody but the frame can reach.
+    EntryFunction(Box<EntryFunction>),
+    /// At entry only: the object of this other slot.
+    EntryAlias(u32),
+    /// At entry only: an `enumerate` object that only the frame can reach; entry slots of its iterator and its next count.
+    EntryEnumerate(u32, u32),
+    /// At entry only: a `zip` object that only the frame can reach; entry slots of its iterators, and whether it is strict.
+    EntryZip(Vec<u32>, bool),
+    /// At entry only: a `reversed` object over an array; entry slots of the array and of the next index.
+    EntryReversed(u32, u32),
     /// A `slice` object: start, stop, step.
     Slice(Box<[SlotType; 3]>),
     /// A constant of the function (a string, say): its number in the inline frame's function.
@@ -91,6 +109,19 @@ pub enum SlotType {
     /// What has no machine form but is no container either (an integer beyond 128 bits, a half-precision scalar, an array of
     /// unusual memory, a function): what this slot of the outermost frame held at entry. Tier 0 works with it.
     Untyped(u32),
+}
+
+/// A nested function that exists when code is entered. Its values are further entry slots, beyond those of the frame.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryFunction {
+    /// Which definition of the function.
+    pub nested: NestedIdx,
+    /// The frame's slots that hold the cells captured.
+    pub closure: Vec<u32>,
+    /// Entry slots of the positional defaults.
+    pub defaults: Vec<u32>,
+    /// Entry slots of the keyword-only defaults.
+    pub keyword_defaults: Vec<(NameIdx, u32)>,
 }
 
 /// What keeps an array's memory alive, and what object the slot stands for.
@@ -153,6 +184,14 @@ impl SlotType {
             | SlotType::None
             | SlotType::Const(..)
             | SlotType::Known(_)
+            | SlotType::Shared(_)
+            | SlotType::OuterCell(..)
+            | SlotType::EntryCell
+            | SlotType::EntryFunction(_)
+            | SlotType::EntryAlias(_)
+            | SlotType::EntryEnumerate(..)
+            | SlotType::EntryZip(..)
+            | SlotType::EntryReversed(..)
             | SlotType::Opaque(_)
             | SlotType::Untyped(_) => {}
             SlotType::Bool => out.push(Type::I1),
@@ -184,6 +223,15 @@ impl SlotType {
             SlotType::Slice(parts) => parts.iter().for_each(|part| part.push_machine_types(out)),
             SlotType::Method(receiver, _) => receiver.push_machine_types(out),
         }
+    }
+
+    /// Whether it is a content at entry that is made of further entry slots.
+    pub fn is_opened(&self) -> bool {
+        use SlotType::{EntryAlias, EntryCell, EntryEnumerate, EntryFunction, EntryReversed, EntryZip};
+        matches!(
+            self,
+            EntryCell | EntryFunction(_) | EntryAlias(_) | EntryEnumerate(..) | EntryZip(..) | EntryReversed(..)
+        )
     }
 
     /// How a user would name the type.
@@ -219,6 +267,9 @@ impl SlotType {
             SlotType::Slice(_) => "slice".into(),
             SlotType::Const(..) => "constant".into(),
             SlotType::Known(_) | SlotType::Opaque(_) => "object".into(),
+            SlotType::Shared(_) | SlotType::EntryFunction(_) | SlotType::EntryAlias(_) => "nested function".into(),
+            SlotType::EntryEnumerate(..) | SlotType::EntryZip(..) | SlotType::EntryReversed(..) => "iterator".into(),
+            SlotType::OuterCell(..) | SlotType::EntryCell => "captured variable".into(),
             SlotType::Untyped(_) => "untyped".into(),
             SlotType::Method(_, name) => format!("method {name}"),
         }

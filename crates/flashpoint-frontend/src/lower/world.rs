@@ -1,6 +1,6 @@
 //! What the lowering may ask about the world outside the function: globals, known callables, other units.
 
-use flashpoint_ir::generic::{BinOp, Const, GenericFunction, Pc};
+use flashpoint_ir::generic::{BinOp, Const, GenericFunction, NestedIdx, Pc};
 use flashpoint_ir::typed::{LibFunc, UnitRef};
 use std::sync::Arc;
 
@@ -51,6 +51,7 @@ pub enum Builtin {
     Sum,
     Enumerate,
     Zip,
+    Reversed,
     Isinstance,
     /// A class of exceptions: its call makes a value to raise.
     Exception,
@@ -210,6 +211,11 @@ pub trait World {
     fn attribute(&mut self, object: u32, name: &str) -> Option<Known>;
     /// The body of a known function, entered into the version's table of functions; with default values of its parameters.
     fn function_body(&mut self, object: u32) -> Option<(u32, Arc<GenericFunction>, Vec<Option<Known>>)>;
+    /// The body of a nested definition of `function`, entered into the version's table of functions. `None` if CPython must
+    /// run it.
+    fn nested_function(&mut self, function: u32, nested: NestedIdx) -> Option<(u32, Arc<GenericFunction>)>;
+    /// The number in the table of objects of the cell of a free variable of `function`.
+    fn free_cell(&mut self, function: u32, name: &str) -> Option<u32>;
     /// The number in the table of objects of a constant of a function.
     fn constant(&mut self, function: u32, index: u32) -> u32;
     /// What tier 0 has seen an operation give.

@@ -4,9 +4,9 @@ use super::UNDEFINED;
 use super::lex::{Cursor, ParseError, Result};
 use super::words::{Word, type_from_word};
 use crate::dtype::DType;
-use crate::generic::{ConstIdx, Pc, SlotIdx};
+use crate::generic::{ConstIdx, NameIdx, NestedIdx, Pc, SlotIdx};
 use crate::reason::Reason;
-use crate::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
+use crate::snapshot::{ExitKind, FrameState, ObjectRecipe, Recipe, Snapshot};
 use crate::typed::*;
 
 /// Reads a function after the word `func`.
@@ -337,11 +337,15 @@ fn parse_snapshot(c: &mut Cursor) -> Result<Snapshot> {
         return Err(c.error("expected `resume`, `raise` or `return`"));
     };
     let mut frames = Vec::new();
-    // A return has no frames and therefore no braces.
+    let mut objects = Vec::new();
+    // A return has no frames and therefore, as a rule, no braces.
     if matches!(exit, ExitKind::Return(_)) && c.peek() != Some('{') {
-        return Ok(Snapshot { reason, exit, frames });
+        return Ok(Snapshot { reason, exit, objects, frames });
     }
     c.expect("{")?;
+    while let Some(object) = parse_object(c)? {
+        objects.push(object);
+    }
     while c.eat_word("frame") {
         let function = c.number()?;
         c.expect("@")?;
@@ -359,7 +363,33 @@ fn parse_snapshot(c: &mut Cursor) -> Result<Snapshot> {
         frames.push(FrameState { function, pc, slots });
     }
     c.expect("}")?;
-    Ok(Snapshot { reason, exit, frames })
+    Ok(Snapshot { reason, exit, objects, frames })
+}
+
+/// A shared object of an exit, if there is another one.
+fn parse_object(c: &mut Cursor) -> Result<Option<ObjectRecipe>> {
+    let from = |c: &mut Cursor| -> Result<Option<SlotIdx>> {
+        if c.eat_word("new") { Ok(None) } else { Ok(Some(SlotIdx(c.entity("s")?))) }
+    };
+    if c.eat_word("cell") {
+        let entry = from(c)?;
+        return Ok(Some(ObjectRecipe::Cell { entry, content: *parse_nested(c)? }));
+    }
+    if !c.eat_word("function") {
+        return Ok(None);
+    }
+    let entry = from(c)?;
+    let owner = c.number()?;
+    let nested = NestedIdx(c.number()?);
+    c.expect_word("defaults")?;
+    let defaults = c.list("[", "]", parse_recipe)?;
+    let mut keyword_defaults = Vec::new();
+    while c.eat_word("keyword") {
+        keyword_defaults.push((NameIdx(c.number()?), *parse_nested(c)?));
+    }
+    c.expect_word("closure")?;
+    let closure = c.list("[", "]", parse_recipe)?;
+    Ok(Some(ObjectRecipe::Function { entry, owner, nested, defaults, keyword_defaults, closure }))
 }
 
 fn parse_recipe(c: &mut Cursor) -> Result<Recipe> {
@@ -371,6 +401,7 @@ fn parse_recipe(c: &mut Cursor) -> Result<Recipe> {
         "const" => Recipe::Const(ConstIdx(c.number()?)),
         "known" => Recipe::Known(c.number()?),
         "entry" => Recipe::Entry(SlotIdx(c.entity("s")?)),
+        "shared" => Recipe::Shared(c.number()?),
         "bool" => Recipe::Bool(parse_value(c)?),
         "int" => Recipe::Int(parse_value(c)?),
         "int128" => Recipe::Int128(parse_value(c)?),

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::lex::{f32_text, f64_text, is_plain_name, quote};
 use super::words::Word;
-use crate::snapshot::{ExitKind, Recipe, Snapshot};
+use crate::generic::SlotIdx;
+use crate::snapshot::{ExitKind, ObjectRecipe, Recipe, Snapshot};
 use crate::typed::*;
 
 /// One instruction, as in the function's text, without its line.
@@ -153,14 +154,19 @@ fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> std::fmt::Result {
         ExitKind::Return(recipe) => {
             out.push_str("return ");
             write_recipe(out, recipe)?;
-            if snapshot.frames.is_empty() {
+            if snapshot.frames.is_empty() && snapshot.objects.is_empty() {
                 return Ok(());
             }
             out.push_str(" {");
         }
     }
-    // One frame stands on the line; several get one each.
-    let separator = if snapshot.frames.len() > 1 { "\n        " } else { " " };
+    // One frame stands on the line; several get one each, and so do objects.
+    let many = snapshot.frames.len() + snapshot.objects.len() > 1;
+    let separator = if many { "\n        " } else { " " };
+    for object in &snapshot.objects {
+        out.push_str(separator);
+        write_object(out, object)?;
+    }
     for frame in &snapshot.frames {
         write!(out, "{separator}frame {} @{}:", frame.function, frame.pc.0)?;
         for (idx, (slot, recipe)) in frame.slots.iter().enumerate() {
@@ -168,8 +174,28 @@ fn write_snapshot(out: &mut String, snapshot: &Snapshot) -> std::fmt::Result {
             write_recipe(out, recipe)?;
         }
     }
-    out.push_str(if snapshot.frames.len() > 1 { "\n    }" } else { " }" });
+    out.push_str(if many { "\n    }" } else { " }" });
     Ok(())
+}
+
+fn write_object(out: &mut String, object: &ObjectRecipe) -> std::fmt::Result {
+    let from = |entry: &Option<SlotIdx>| entry.map_or("new".to_owned(), |slot| format!("s{}", slot.0));
+    match object {
+        ObjectRecipe::Cell { entry, content } => {
+            write!(out, "cell {} ", from(entry))?;
+            write_nested(out, content)
+        }
+        ObjectRecipe::Function { entry, owner, nested, defaults, keyword_defaults, closure } => {
+            write!(out, "function {} {owner} {} ", from(entry), nested.0)?;
+            write_recipes(out, "defaults", defaults)?;
+            for (name, recipe) in keyword_defaults {
+                write!(out, " keyword {} ", name.0)?;
+                write_nested(out, recipe)?;
+            }
+            out.push(' ');
+            write_recipes(out, "closure", closure)
+        }
+    }
 }
 
 fn write_recipe(out: &mut String, recipe: &Recipe) -> std::fmt::Result {
@@ -179,6 +205,7 @@ fn write_recipe(out: &mut String, recipe: &Recipe) -> std::fmt::Result {
         Recipe::Const(idx) => write!(out, "const {}", idx.0),
         Recipe::Known(object) => write!(out, "known {object}"),
         Recipe::Entry(slot) => write!(out, "entry s{}", slot.0),
+        Recipe::Shared(object) => write!(out, "shared {object}"),
         Recipe::Bool(v) => write!(out, "bool {v}"),
         Recipe::Int(v) => write!(out, "int {v}"),
         Recipe::Int128(v) => write!(out, "int128 {v}"),

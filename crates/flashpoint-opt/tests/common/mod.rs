@@ -71,7 +71,7 @@ impl Low {
             })
             .collect();
         let frames = vec![FrameState { function: 0, pc: Pc(self.pc), slots: recipes }];
-        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, frames })
+        self.b.snapshot(Snapshot { reason, exit: ExitKind::Resume, objects: vec![], frames })
     }
 
     pub fn guard(&mut self, cond: Value, reason: Reason) {

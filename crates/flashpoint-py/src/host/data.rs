@@ -57,19 +57,35 @@ impl FunctionData {
             let value = function.getattr(name)?;
             Ok(if value.is_none() { std::ptr::null_mut() } else { value.as_ptr() })
         };
+        let from = (borrow("__globals__")?, borrow("__builtins__")?, borrow("__closure__")?);
+        Self::of_code(&code, from, generic)
+    }
+
+    /// What is kept for a nested definition of this function, whose body is `generic`. It has no closure: cells come from the
+    /// frames that hold them.
+    pub fn nested(&self, py: Python<'_>, nested: NestedIdx, generic: Arc<GenericFunction>) -> PyResult<Option<Self>> {
+        Self::of_code(self.nested_code(py, nested), (self.globals, self.builtins, std::ptr::null_mut()), generic)
+    }
+
+    fn of_code(
+        code: &Bound<'_, PyAny>,
+        (globals, builtins, closure): (*mut ffi::PyObject, *mut ffi::PyObject, *mut ffi::PyObject),
+        generic: Arc<GenericFunction>,
+    ) -> PyResult<Option<Self>> {
+        let py = code.py();
         let mut nested = Vec::new();
         for definition in &generic.nested {
             let wanted = (definition.name.as_str(), definition.first_line);
-            match find_nested(&code, wanted, definition.ordinal as usize)? {
+            match find_nested(code, wanted, definition.ordinal as usize)? {
                 Some(code) => nested.push(code.unbind()),
                 None => return Ok(None),
             }
         }
         Ok(Some(FunctionData {
-            code: code.unbind(),
-            globals: borrow("__globals__")?,
-            builtins: borrow("__builtins__")?,
-            closure: borrow("__closure__")?,
+            code: code.clone().unbind(),
+            globals,
+            builtins,
+            closure,
             names: generic.names.iter().map(|name| PyString::intern(py, name).unbind()).collect(),
             constants: RefCell::new((0..generic.consts.len()).map(|_| None).collect()),
             nested,
@@ -120,6 +136,12 @@ impl FunctionData {
 
     pub fn nested_code<'py>(&self, py: Python<'py>, nested: NestedIdx) -> &Bound<'py, PyAny> {
         self.nested[nested.0 as usize].bind(py)
+    }
+
+    /// The nested definition whose code object this is.
+    pub fn nested_of(&self, code: *mut ffi::PyObject) -> Option<NestedIdx> {
+        let found = self.nested.iter().position(|nested| nested.as_ptr() == code);
+        found.map(|at| NestedIdx(at as u32))
     }
 
     pub fn slot_name(&self, slot: SlotIdx) -> &str {

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-use flashpoint_engine::host::{ArrayFill, ArrayOrder, HostResult, Rematerialize};
+use flashpoint_engine::host::{ArrayFill, ArrayOrder, Host, HostResult, Rematerialize};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
@@ -67,6 +67,14 @@ impl Rematerialize for CPythonHost<'_> {
             py.import("numpy")?.call_method1("asarray", (holder,))
         };
         raised(self.py, make()).map(|made| from_bound(self.numpy, made))
+    }
+
+    fn fill_cell(&mut self, cell: &Slot, content: &Slot) {
+        if content.tag != Tag::Unbound {
+            return self.store_cell(cell, content);
+        }
+        // SAFETY: the slot holds a cell; the GIL is held.
+        unsafe { ffi::PyCell_Set(cell.a as *mut ffi::PyObject, std::ptr::null_mut()) };
     }
 
     fn get_attr_named(&mut self, object: &Slot, name: &str) -> HostResult<Slot> {

@@ -84,6 +84,7 @@ const BUILTINS: &[(&str, Builtin)] = &[
     ("sum", Builtin::Sum),
     ("enumerate", Builtin::Enumerate),
     ("zip", Builtin::Zip),
+    ("reversed", Builtin::Reversed),
     ("isinstance", Builtin::Isinstance),
 ];
 

@@ -9,7 +9,7 @@ use flashpoint_engine::unit::{CodeCell, Tables};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::world::{CallTarget, Feedback, HostFunction, Known, KnownKind, Seen, World};
-use flashpoint_ir::generic::{BinOp, Const, ConstIdx, GenericFunction, Pc, SlotKind};
+use flashpoint_ir::generic::{BinOp, Const, ConstIdx, GenericFunction, NestedIdx, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -200,6 +200,28 @@ impl World for CPythonWorld<'_> {
         let generic = unit.code.generic().clone();
         let defaults = self.defaults(&py_func, &generic);
         Some((number, generic, defaults))
+    }
+
+    fn nested_function(&mut self, function: u32, nested: NestedIdx) -> Option<(u32, Arc<GenericFunction>)> {
+        let trips = self.engine.policy.trips_before_tier1();
+        let unit = self.unit_of(function).nested(self.host, nested, trips)?;
+        let generic = unit.code.generic().clone();
+        let address = Arc::as_ptr(&unit) as usize;
+        if let Some(number) = self.function_numbers.get(&address) {
+            return Some((*number, generic));
+        }
+        self.functions.push(unit);
+        let number = self.functions.len() as u32;
+        self.function_numbers.insert(address, number);
+        Some((number, generic))
+    }
+
+    fn free_cell(&mut self, function: u32, name: &str) -> Option<u32> {
+        let unit = self.unit_of(function);
+        let free = unit.code.generic().slots.iter().filter(|slot| slot.kind == SlotKind::Free);
+        let index = free.into_iter().position(|slot| slot.name == name)?;
+        let cell = unit.function.closure(self.host.py)?.get_item(index).ok()?;
+        Some(self.keep(&cell))
     }
 
     fn constant(&mut self, function: u32, index: u32) -> u32 {
