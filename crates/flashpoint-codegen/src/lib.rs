@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`backend`] (the trait, and the calling convention in detail), [`code_object`] (relocatable code, the unit of
 //! caching), [`legalise`] (what every back end leaves to typed code), [`cranelift`] (tier 1), [`llvm`] (tier 2, in a
-//! library of its own), [`elf`], [`loader`] and [`memory`] (code becomes callable).
+//! library of its own), [`elf`], [`loader`] and [`memory`] (code becomes callable), [`testing`] (a machine to run it on without an engine).
 //! This crate knows neither Python nor policy.
 #![deny(unsafe_code)]
 
@@ -17,6 +17,8 @@ pub mod llvm;
 pub mod elf;
 pub mod loader;
 pub mod memory;
+
+pub mod testing;
 
 pub use backend::{Backend, CompileOptions};
 pub use code_object::Object;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Machine, VERSION, backends, loader, run, straight_line};
+use common::{Call, Machine, VERSION, backends, loader, run, straight_line};
 use flashpoint_codegen::code_object::{Arch, Place, Relocation, RelocationKind, Section, SectionKind, Symbol};
 use flashpoint_codegen::{CodegenError, CompileOptions, Loader, Object};
 use flashpoint_ir::typed::{BinaryOp, Type};

@@ -1,9 +1,7 @@
 //! Runs one file. Start at [`run_file`].
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
-
-use flashpoint_codegen::{Backend, CodegenError, Cranelift, Llvm};
+use flashpoint_codegen::CodegenError;
+use flashpoint_codegen::testing::backends;
 use flashpoint_ir::eval::{EvalEnv, EvalError, EvalValue, Evaluator, Memory, Outcome};
 use flashpoint_ir::text::{self, Item};
 use flashpoint_ir::typed::{Region, TypedFunction, UnitRef};
@@ -31,30 +29,6 @@ pub enum Answer {
     },
     /// A claim does not hold.
     Failed(String),
-}
-
-/// Every back end of this build: Cranelift, and LLVM if its library has been built.
-pub fn backends() -> &'static [Box<dyn Backend>] {
-    static BACKENDS: OnceLock<Vec<Box<dyn Backend>>> = OnceLock::new();
-    BACKENDS.get_or_init(|| {
-        let mut backends: Vec<Box<dyn Backend>> = Vec::new();
-        match Cranelift::new() {
-            Ok(cranelift) => backends.push(Box::new(cranelift)),
-            Err(error) => eprintln!("no Cranelift: {error}"),
-        }
-        // Test binaries lie in target/release/deps, the library beside that folder.
-        let beside =
-            std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("libflashpoint_llvm.so")));
-        let path = std::env::var_os("FLASHPOINT_LLVM_LIBRARY").map(PathBuf::from).or(beside);
-        if let Some(path) = path.filter(|path| path.exists()) {
-            let llvm = Llvm::new(path);
-            match llvm.open() {
-                Ok(()) => backends.push(Box::new(llvm)),
-                Err(error) => eprintln!("no LLVM: {error}"),
-            }
-        }
-        backends
-    })
 }
 
 /// Checks every claim of a file.

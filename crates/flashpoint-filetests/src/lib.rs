@@ -22,5 +22,6 @@ mod claims;
 mod file;
 mod machine;
 
-pub use file::{Answer, backends, run_file, run_pass};
+pub use file::{Answer, run_file, run_pass};
+pub use flashpoint_codegen::testing::backends;
 pub use machine::{CompiledUnits, MachineRun};

@@ -1,172 +1,26 @@
-//! A small machine to run compiled code on: a context, an exit buffer and a table of test helpers.
+//! Building functions, and comparing what runs on the [machine](flashpoint_codegen::testing) with the evaluator.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-
-use flashpoint_codegen::{Backend, CompileOptions, Cranelift, Llvm, LoadedCode, Loader};
-use flashpoint_ir::abi::{
-    Context, EXIT_WORDS, HELPER_TABLE_WORDS, SCRATCH_WORDS, STATUS_EXIT, STATUS_OK, helper_index, lib_func_index,
-};
+pub use flashpoint_codegen::testing::{Machine, VERSION, backends, loader};
+use flashpoint_codegen::{Backend, CompileOptions, LoadedCode};
+use flashpoint_ir::abi::STATUS_OK;
 use flashpoint_ir::builder::Builder;
 use flashpoint_ir::eval::{EvalError, EvalValue, Evaluator, Memory, Outcome, PureEnv};
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::slot::Slot;
 use flashpoint_ir::snapshot::{ExitKind, FrameState, Recipe, Snapshot};
 use flashpoint_ir::testing::BUFFER_BYTES;
-use flashpoint_ir::typed::{Helper, Lane, LibFunc, Region, SnapshotId, Type, TypedFunction, Value};
+use flashpoint_ir::typed::{Lane, Region, Type, TypedFunction, Value};
 
-/// The number every test loads its code as.
-pub const VERSION: u64 = 0x1234_5678_9abc;
-
-/// All back ends of this build: every test body runs on each.
-pub fn backends() -> &'static [Box<dyn Backend>] {
-    static BACKENDS: OnceLock<Vec<Box<dyn Backend>>> = OnceLock::new();
-    BACKENDS.get_or_init(|| {
-        let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(Cranelift::new().expect("code for this machine"))];
-        if let Some(llvm) = llvm() {
-            backends.push(llvm);
-        }
-        backends
-    })
+/// Calls, in tests that give the words their functions take.
+pub trait Call {
+    /// Calls the entry of `code`: the status.
+    fn call(&mut self, code: &LoadedCode, args: &[u64]) -> u64;
 }
 
-/// Tier 2, if its library has been built: the one `FLASHPOINT_TIER2` names, or the one beside this test's own binary.
-fn llvm() -> Option<Box<dyn Backend>> {
-    let path = std::env::var_os("FLASHPOINT_TIER2").map(PathBuf::from).or_else(|| {
-        let target = std::env::current_exe().ok()?.parent()?.parent()?.to_path_buf();
-        Some(target.join("libflashpoint_llvm.so"))
-    })?;
-    let llvm = Llvm::new(path);
-    match llvm.open() {
-        Ok(()) => Some(Box::new(llvm)),
-        Err(error) => {
-            assert!(std::env::var_os("FLASHPOINT_TIER2").is_none(), "{error}");
-            eprintln!("without tier 2: {error}");
-            None
-        }
-    }
-}
-
-pub fn loader() -> &'static Loader {
-    static LOADER: OnceLock<Loader> = OnceLock::new();
-    LOADER.get_or_init(|| Loader::new(1 << 30))
-}
-
-/// What the test helpers saw.
-pub static POLLS: AtomicI64 = AtomicI64::new(0);
-
-extern "C" fn poll(ctx: *mut Context) -> i64 {
-    // SAFETY: compiled code passes the context it was called with.
-    let ctx = unsafe { &mut *ctx };
-    POLLS.fetch_add(1, Ordering::Relaxed);
-    // The scratch word says how often the loop may go on.
-    ctx.scratch[0] = ctx.scratch[0].wrapping_sub(1);
-    i64::from(ctx.scratch[0] == 0)
-}
-
-#[repr(C)]
-struct Pair(i64, i64);
-
-extern "C" fn int_pow(_ctx: *mut Context, base: i64, exponent: i64) -> Pair {
-    match base.checked_pow(exponent as u32) {
-        Some(value) => Pair(value, 0),
-        None => Pair(0, 1),
-    }
-}
-
-extern "C" fn float_pow(_ctx: *mut Context, base: f64, exponent: f64) -> f64 {
-    base.powf(exponent)
-}
-
-extern "C" fn round_digits(_ctx: *mut Context, value: f64, digits: i64) -> f64 {
-    value * digits as f64
-}
-
-extern "C" fn finish_call(ctx: *mut Context, status: i64) -> i64 {
-    // SAFETY: compiled code passes the context it was called with.
-    unsafe { (*ctx).result = status as u64 * 10 };
-    0
-}
-
-extern "C" fn int128_to_float(_ctx: *mut Context, low: i64, high: i64) -> f64 {
-    ((high as i128) << 64 | low as u64 as i128) as f64
-}
-
-macro_rules! libm {
-    ($table:ident, $($func:ident($($arg:ident),*): $ty:ident = $body:expr;)*) => {
-        $({
-            extern "C" fn call($($arg: $ty),*) -> $ty {
-                $body
-            }
-            $table[lib_func_index(LibFunc::$func)] = call as *const () as usize;
-        })*
-    };
-}
-
-fn helper_table() -> &'static [usize; HELPER_TABLE_WORDS] {
-    static TABLE: OnceLock<[usize; HELPER_TABLE_WORDS]> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut table = [0; HELPER_TABLE_WORDS];
-        table[helper_index(Helper::Poll)] = poll as *const () as usize;
-        table[helper_index(Helper::IntPow)] = int_pow as *const () as usize;
-        table[helper_index(Helper::FloatPow)] = float_pow as *const () as usize;
-        table[helper_index(Helper::RoundDigits)] = round_digits as *const () as usize;
-        table[helper_index(Helper::FinishCall)] = finish_call as *const () as usize;
-        table[helper_index(Helper::Int128ToFloat)] = int128_to_float as *const () as usize;
-        libm! { table,
-            Sin(x): f64 = x.sin();
-            Exp(x): f64 = x.exp();
-            Atan2(y, x): f64 = y.atan2(x);
-            Fmod(x, y): f64 = x % y;
-            Fma(x, y, z): f64 = x.mul_add(y, z);
-            ExpF32(x): f32 = x.exp();
-            FmodF32(x, y): f32 = x % y;
-        }
-        table
-    })
-}
-
-/// A context with its exit buffer.
-pub struct Machine {
-    pub ctx: Box<Context>,
-    exits: Box<[u64; EXIT_WORDS]>,
-}
-
-impl Machine {
-    pub fn new() -> Machine {
-        let mut exits = Box::new([0xdead_beef; EXIT_WORDS]);
-        let ctx = Box::new(Context {
-            poll: AtomicU32::new(0),
-            calls_left: 1000,
-            stress: 0,
-            result: 0,
-            exit_buffer: exits.as_mut_ptr(),
-            exit_version: 0,
-            frame: std::ptr::null_mut(),
-            helpers: helper_table().as_ptr(),
-            inside: AtomicU32::new(0),
-            engine: std::ptr::null_mut(),
-            result_slot: Slot::UNBOUND,
-            scratch: [0; SCRATCH_WORDS],
-        });
-        Machine { ctx, exits }
-    }
-
-    /// Calls the entry of `code`.
-    pub fn call(&mut self, code: &LoadedCode, args: &[u64]) -> u64 {
-        // SAFETY: `entry` is the address of a function of this type, alive while `code` is borrowed; the arguments are as
-        // many words as the test's function takes.
-        unsafe {
-            let entry: extern "C" fn(*mut Context, *const u64) -> u64 = std::mem::transmute(code.entry());
-            entry(&mut *self.ctx, args.as_ptr())
-        }
-    }
-
-    /// The words of the last exit.
-    pub fn exit_words(&self, count: usize) -> &[u64] {
-        &self.exits[..count]
+impl Call for Machine {
+    fn call(&mut self, code: &LoadedCode, args: &[u64]) -> u64 {
+        // SAFETY: the arguments are as many words as the test's function takes, and what they point to the test owns.
+        unsafe { self.enter(code, args) }
     }
 }
 
@@ -267,24 +121,7 @@ pub fn observe(code: &LoadedCode, func: &TypedFunction, args: &[Vec<u64>]) -> Ob
     }
     let mut machine = Machine::new();
     let status = machine.call(code, &words);
-    let mut outcome = if status == STATUS_OK {
-        Outcome::Returned(func.result.map(|ty| EvalValue::from_words(ty, &[machine.ctx.result])))
-    } else {
-        assert!(status >= STATUS_EXIT, "status {status}");
-        assert_eq!(machine.ctx.exit_version, VERSION);
-        let number = SnapshotId((status - STATUS_EXIT) as u32);
-        let mut at = 0;
-        let mut values = Vec::new();
-        for value in func.snapshots[number.index()].values() {
-            let ty = func.value_types[value.index()];
-            let n_words = ty.exit_words();
-            values.push(EvalValue::from_words(ty, &machine.exits[at..at + n_words]));
-            // Words are zero-extended.
-            assert_eq!(values[values.len() - 1].words(), &machine.exits[at..at + n_words], "{ty} in {number}");
-            at += n_words;
-        }
-        Outcome::Exit { number, values }
-    };
+    let mut outcome = machine.outcome(func, status);
     relocate(&mut outcome, &bases);
     (outcome, buffers.iter().map(|memory| memory.0.to_vec()).collect())
 }
