@@ -33,7 +33,11 @@ FLOATS = (
 )  # fmt: skip
 COMPLEX = (
     "x * y", "x + y", "x - y", "x * x", "abs(x)", "x == y", "x != y", "-x", "x.conjugate()", "x.real - y.imag", "x + u", "u - x", "x * u", "x ** 2",
-    "x / y", "x * y + x", "(x, u)", "(y, x)", "bool(x)", "x - 1", "x == u",
+    "x / y", "x * y + x", "(x, u)", "(y, x)", "bool(x)", "x - 1", "x == u", "x / u", "u / x", "x ** y", "x ** 3", "x ** -2", "u ** x",
+    "np.complex64(x) * np.complex64(y)", "np.complex128(x) * y", "np.complex128(x) / np.complex128(y)", "np.complex64(x) + u", "np.exp(x)",
+    "np.float16(u)", "np.float16(v) * np.float16(u)", "abs(np.complex64(x))", "np.complex128(x) - v", "np.hypot(u, v)", "np.sin(u) + np.float16(v)",
+    "cmath.exp(x)", "cmath.sqrt(y)", "cmath.log(x)", "cmath.phase(y)", "cmath.tanh(x)", "cmath.sin(y)", "math.gcd(int(min(max(u, -9.0), 9.0)), 6) if u == u else 1",
+    "math.frexp(u)", "math.isclose(u, v)", "math.nextafter(u, v)", "math.ulp(v)", "math.modf(v)", "math.remainder(u, v)", "np.float16(u) // np.float16(v)", "np.float16(u) < v",
 )  # fmt: skip
 COMPLEX_VALUES = ("0j", "complex(1.5, -2.0)", "complex(-0.0, 0.0)", "complex(0.0, -0.0)", "1j", "complex(3.0, 0.25)", "complex(math.inf, 1.0)", "complex(-1.0, math.nan)", "complex(1e200, 1e200)")  # fmt: skip
 FLOAT_VALUES = ("0.0", "-0.0", "0.5", "1.5", "2.5", "-0.5", "-2.5", "-1.0", "7.0", "0.1", "3.0", "-3.0", "9223372036854775808.0", "-9223372036854775808.0", "9007199254740992.0", "9007199254740994.0", "1.0")  # fmt: skip
@@ -70,7 +74,7 @@ class Scalars:
                 u = rng.pick((f"float({x})", f"{x} * 1.0", f"{x} + 0.5", f"float({x} + 1)"))
             steps.append(("call", "f", f"[{x}, {y}, {u}, {v}]", "{}"))
         return "\n".join(
-            ["import math", "", "import numpy as np", "", "", "@njit", "def f(x, y, u, v):", *lines]
+            ["import cmath", "import math", "", "import numpy as np", "", "", "@njit", "def f(x, y, u, v):", *lines]
             + [f"    return {names}", "", "", "STEPS = [", *(f"    {step!r}," for step in steps), "]", ""]
         )
 

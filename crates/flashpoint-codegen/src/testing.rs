@@ -200,6 +200,7 @@ fn helper_table() -> &'static [usize; HELPER_TABLE_WORDS] {
             ExpF32(x: f32) = x.exp();
             PowF32(x, y: f32) = x.powf(y);
             FmodF32(x, y: f32) = x % y;
+            HypotF32(x, y: f32) = x.hypot(y);
         }
         table
     })

@@ -13,7 +13,7 @@ use flashpoint_ir::typed::{Helper, LibFunc};
 use crate::context::{Activation, swap_generation};
 use crate::exits::held_slot;
 use crate::host::{ArrayFill, ArrayOrder};
-use crate::python::Python;
+use crate::python::{HostFunctionStatus, Python};
 use crate::run::Engine;
 use crate::threads::TICK;
 use crate::tier0::arith;
@@ -24,7 +24,7 @@ const MAX_POLLS_SKIPPED: u128 = 20;
 /// Addresses of helpers and of libm, for hosts of type `H`.
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     let mut table = Box::new([missing as *const () as usize; HELPER_TABLE_WORDS]);
-    let helpers: [(Helper, usize); 10] = [
+    let helpers: [(Helper, usize); 11] = [
         (Helper::GenericStep, generic_step::<H> as *const () as usize),
         (Helper::Release, release::<H> as *const () as usize),
         (Helper::Retain, retain::<H> as *const () as usize),
@@ -35,6 +35,7 @@ pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
         (Helper::RoundDigits, round_digits as *const () as usize),
         (Helper::Int128ToFloat, int128_to_float as *const () as usize),
         (Helper::IntPow, int_pow as *const () as usize),
+        (Helper::HostFunction, host_function::<H> as *const () as usize),
     ];
     for (helper, address) in helpers {
         table[helper_index(helper)] = address;
@@ -152,6 +153,21 @@ unsafe extern "C" fn generic_step<H: Python>(ctx: *mut Context, number: u64) -> 
     engine.run_step(host, activation, ctx, number)
 }
 
+unsafe extern "C" fn host_function<H: Python>(ctx: *mut Context, number: u64) -> i64 {
+    // SAFETY: the activation is that of the entry under way.
+    let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
+    // SAFETY: the context is alive while code runs on it; nothing else refers to its scratch words now.
+    let words = unsafe { &mut (*ctx).scratch };
+    match host.call_host_function(number, words) {
+        HostFunctionStatus::Done => 0,
+        HostFunctionStatus::Leave => 1,
+        HostFunctionStatus::Raised => {
+            activation.raised = true;
+            2
+        }
+    }
+}
+
 unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
     // SAFETY: the activation is that of the entry under way.
     let (activation, host) = unsafe { activation_as_is::<H>(ctx) };
@@ -246,7 +262,7 @@ fn lib_funcs() -> Vec<(LibFunc, usize)> {
         Log1p => m::log1p, Pow => m::pow, Fmod => m::fmod, Hypot => m::hypot, Cbrt => m::cbrt, Erf => m::erf,
         Erfc => m::erfc, Fma => m::fma, Remainder => m::remainder,
         SinF32 => m::sinf, CosF32 => m::cosf, TanF32 => m::tanf, ExpF32 => m::expf, LogF32 => m::logf, PowF32 => m::powf,
-        FmodF32 => m::fmodf,
+        FmodF32 => m::fmodf, HypotF32 => m::hypotf,
     }
 }
 
@@ -284,6 +300,6 @@ mod libc_math {
         log10: (x) -> f64; log1p: (x) -> f64; pow: (x, y) -> f64; fmod: (x, y) -> f64; hypot: (x, y) -> f64;
         cbrt: (x) -> f64; erf: (x) -> f64; erfc: (x) -> f64; fma: (x, y, z) -> f64; remainder: (x, y) -> f64;
         sinf: (x) -> f32; cosf: (x) -> f32; tanf: (x) -> f32; expf: (x) -> f32; logf: (x) -> f32; powf: (x, y) -> f32;
-        fmodf: (x, y) -> f32;
+        fmodf: (x, y) -> f32; hypotf: (x, y) -> f32;
     }
 }

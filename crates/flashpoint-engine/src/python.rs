@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request};
+use flashpoint_ir::abi::SCRATCH_WORDS;
 use flashpoint_ir::generic::{GenericFunction, NestedIdx, SlotIdx};
 use flashpoint_ir::slot::Slot;
 
@@ -74,6 +75,15 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
         None
     }
 
+    /// Calls a function that the lowering was told of ([`World::host_function`]). Its operands' words stand at the beginning
+    /// of `words`, where its result's go. The host may be detached.
+    ///
+    /// [`World::host_function`]: flashpoint_frontend::lower::world::World::host_function
+    fn call_host_function(&mut self, number: u64, words: &mut [u64; SCRATCH_WORDS]) -> HostFunctionStatus {
+        let _ = (number, words);
+        HostFunctionStatus::Leave
+    }
+
     /// What the host keeps for nested definition `nested` of a function, whose body is `generic`. `None` if the function must
     /// run in a frame of the host's own.
     fn nested_function(
@@ -99,4 +109,15 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     /// Ends what [`Python::detach`] began, if it did.
     #[inline]
     fn attach(&mut self) {}
+}
+
+/// How a call of a function of the host ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostFunctionStatus {
+    /// There is a result of the promised type.
+    Done,
+    /// There is not: tier 0 has to do the call again.
+    Leave,
+    /// Something else interrupted it: a signal's handler, say. The exception is pending.
+    Raised,
 }

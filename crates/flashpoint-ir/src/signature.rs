@@ -8,7 +8,7 @@ use crate::typed::*;
 
 impl Helper {
     /// Every helper, in the order of their numbers.
-    pub const ALL: [Helper; 10] = [
+    pub const ALL: [Helper; 11] = [
         Helper::GenericStep,
         Helper::Release,
         Helper::Retain,
@@ -19,6 +19,7 @@ impl Helper {
         Helper::RoundDigits,
         Helper::Int128ToFloat,
         Helper::IntPow,
+        Helper::HostFunction,
     ];
 
     /// Types of the operands (the context, passed by the back end, apart) and of the results.
@@ -27,7 +28,7 @@ impl Helper {
         const I64: Type = Type::I64;
         const F64: Type = Type::F64;
         match self {
-            Helper::GenericStep | Helper::FinishCall => (&[I64], &[I64]),
+            Helper::GenericStep | Helper::FinishCall | Helper::HostFunction => (&[I64], &[I64]),
             Helper::Release => (&[I64, I64], &[I64]),
             Helper::Retain => (&[I64, I64], &[]),
             Helper::NewArray => (&[I64, I64, I64, I64, PTR, PTR], &[I64]),
@@ -45,7 +46,7 @@ impl LibFunc {
     pub fn arity(self) -> usize {
         use LibFunc::*;
         match self {
-            Atan2 | Pow | Fmod | Hypot | Ldexp | Remainder | PowF32 | FmodF32 => 2,
+            Atan2 | Pow | Fmod | Hypot | Ldexp | Remainder | PowF32 | FmodF32 | HypotF32 => 2,
             Fma => 3,
             _ => 1,
         }
@@ -55,7 +56,7 @@ impl LibFunc {
     pub fn ty(self) -> Type {
         use LibFunc::*;
         match self {
-            SinF32 | CosF32 | TanF32 | ExpF32 | LogF32 | PowF32 | FmodF32 => Type::F32,
+            SinF32 | CosF32 | TanF32 | ExpF32 | LogF32 | PowF32 | FmodF32 | HypotF32 => Type::F32,
             _ => Type::F64,
         }
     }

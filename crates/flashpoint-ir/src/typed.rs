@@ -362,6 +362,7 @@ pub enum LibFunc {
     LogF32,
     PowF32,
     FmodF32,
+    HypotF32,
 }
 
 /// What a memory access touches; accesses of different regions do not overlap.
@@ -411,6 +412,10 @@ pub enum Helper {
     Int128ToFloat = 8,
     /// `(base: i64, exponent: i64) -> (value: i64, overflow: i64)`: an integer power; `overflow` is set if it does not fit.
     IntPow = 10,
+    /// `(function: i64) -> i64`: calls a function of the host that has no effects, by its number. Words of its operands are
+    /// in the context's scratch. Result 0: it gave a result of the promised type, whose words are there; 1: it did not, and
+    /// tier 0 has to run the operation; 2: an exception is pending.
+    HostFunction = 20,
 }
 
 /// Another compiled function, called in registers.

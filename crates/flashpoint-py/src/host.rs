@@ -85,7 +85,7 @@ pub fn raised<T>(py: Python<'_>, result: PyResult<T>) -> HostResult<T> {
 const N_INLINE: usize = 8;
 
 /// Arguments of one call: owned references, in an array with a free entry before the first one (vectorcall's offset).
-struct Objects<'py> {
+pub struct Objects<'py> {
     py: Python<'py>,
     numpy: &'static NumPy,
     inline: [*mut ffi::PyObject; N_INLINE + 1],
@@ -95,13 +95,13 @@ struct Objects<'py> {
 
 impl<'py> Objects<'py> {
     #[inline]
-    fn new(host: &CPythonHost<'py>) -> Self {
+    pub fn new(host: &CPythonHost<'py>) -> Self {
         let inline = [std::ptr::null_mut(); N_INLINE + 1];
         Objects { py: host.py, numpy: host.numpy, inline, n_inline: 0, spilled: Vec::new() }
     }
 
     #[inline]
-    fn push(&mut self, slot: &Slot) -> HostResult<()> {
+    pub fn push(&mut self, slot: &Slot) -> HostResult<()> {
         let object = box_slot(self.py, self.numpy, slot);
         if object.is_null() {
             return Err(Raised);
@@ -120,7 +120,7 @@ impl<'py> Objects<'py> {
     }
 
     /// What `PyObject_Vectorcall` takes: the address of the first argument, and their number with the offset flag.
-    fn vectorcall_args(&mut self) -> (*const *mut ffi::PyObject, usize) {
+    pub fn vectorcall_args(&mut self) -> (*const *mut ffi::PyObject, usize) {
         let all: &mut [_] =
             if self.spilled.is_empty() { &mut self.inline[..=self.n_inline] } else { &mut self.spilled };
         let n = all.len() - 1;

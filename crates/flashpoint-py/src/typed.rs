@@ -1,14 +1,20 @@
 //! CPython as typed code sees it: types of values, machine words, and what may be taken for granted.
 //!
 //! Reading order: [`words`] (types and words of slots), [`assume`] (what a version takes for granted, and whether it still
-//! holds), [`closures`] (cells and nested functions of a frame), [`iterators`] (`enumerate` objects and their like), [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`world`] (the lowering's questions).
+//! holds), [`closures`] (cells and nested functions of a frame), [`iterators`] (`enumerate` objects and their like),
+//! [`float_errors`] (NumPy's error state), [`known`] (callables whose meaning the lowering knows), [`host_functions`] (functions
+//! that code calls by number), [`ufunc`] (NumPy's loops), [`native`] (functions of `math` and `cmath`), [`world`] (the
+//! lowering's questions).
 #![allow(unsafe_code, reason = "reads Python's objects where they lie")]
 
 mod assume;
 mod closures;
 mod float_errors;
+mod host_functions;
 mod iterators;
 pub mod known;
+mod native;
+mod ufunc;
 pub mod words;
 mod world;
 
@@ -16,11 +22,12 @@ use std::sync::{Arc, OnceLock};
 
 use flashpoint_engine::host::Raised;
 use flashpoint_engine::opened::Opened;
-use flashpoint_engine::python::Python as TypedPython;
+use flashpoint_engine::python::{HostFunctionStatus, Python as TypedPython};
 use flashpoint_engine::run::Engine;
 use flashpoint_engine::unit::{CodeCell, Tables, Unit, Version};
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
+use flashpoint_ir::abi::SCRATCH_WORDS;
 use flashpoint_ir::generic::{GenericFunction, NestedIdx, SlotIdx};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::{Slot, Tag};
@@ -163,6 +170,10 @@ impl TypedPython for EngineHost {
 
     fn warnings_raise(&mut self) -> bool {
         float_errors::warnings_raise(self.py).unwrap_or(true)
+    }
+
+    fn call_host_function(&mut self, number: u64, words: &mut [u64; SCRATCH_WORDS]) -> HostFunctionStatus {
+        host_functions::call(self, number, words)
     }
 
     fn nested_function(

@@ -2,6 +2,7 @@
 //!
 //! Integers are `i64` under a guard on overflow; where a guard has failed before ([`Feedback::widen`]), they are `i128`.
 
+use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{BinOp, UnOp};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
@@ -32,6 +33,8 @@ impl Lowering<'_> {
             (Complex, Bool | Int | Float | Complex) | (Bool | Int | Float, Complex) => {
                 self.complex_binary(op, lhs, rhs)
             }
+            // A `float64` is a Python float to a complex number on its left.
+            (Complex, Numpy(DType::F64)) => self.complex_binary(op, lhs, &Val::float(rhs.word())),
             (Numpy(_), Numpy(_) | Bool | Int | Float | Complex) | (Bool | Int | Float | Complex, Numpy(_)) => {
                 self.numpy_binary(op, lhs, rhs)
             }

@@ -14,7 +14,7 @@ use super::{Flow, Low, Lowering, Stop, untyped};
 impl Lowering<'_> {
     /// Whether elements of this type have typed reads and writes.
     pub(super) fn can_load(&self, dtype: DType) -> bool {
-        !matches!(dtype, DType::F16 | DType::BF16 | DType::C64)
+        dtype != DType::BF16
     }
 
     /// Byte strides of every axis.
@@ -55,6 +55,7 @@ impl Lowering<'_> {
                 "conjugate" => Ok(method(object, name)),
                 _ => untyped(format!("the attribute `{name}` of a complex")),
             },
+            SlotType::Numpy(dtype) => self.numpy_scalar_attr(object, *dtype, name),
             SlotType::Float => match name {
                 "real" => Ok(object.clone()),
                 "imag" => Ok(Val::float(self.b.f64(0.0))),
@@ -408,9 +409,10 @@ impl Lowering<'_> {
                 let zero = self.b.iconst(Type::I8, 0);
                 vec![self.b.icmp(IntCC::Ne, byte, zero)]
             }
-            DType::C128 => {
-                let re = self.b.load(Type::F64, addr, 0, Region::Array);
-                vec![re, self.b.load(Type::F64, addr, 8, Region::Array)]
+            DType::C64 | DType::C128 => {
+                let ty = machine_type(dtype);
+                let re = self.b.load(ty, addr, 0, Region::Array);
+                vec![re, self.b.load(ty, addr, dtype.size() as i32 / 2, Region::Array)]
             }
             _ => vec![self.b.load(machine_type(dtype), addr, 0, Region::Array)],
         };
@@ -475,6 +477,6 @@ impl Lowering<'_> {
     }
 }
 
-fn method(receiver: &Val, name: &str) -> Val {
+pub(super) fn method(receiver: &Val, name: &str) -> Val {
     Val::of(SlotType::Method(Box::new(receiver.ty.clone()), name.to_owned()), receiver.words.clone())
 }

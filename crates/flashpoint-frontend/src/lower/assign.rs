@@ -37,14 +37,9 @@ impl Lowering<'_> {
 
     /// The words of a number as an element lies in memory, under a guard that NumPy would neither raise nor warn.
     pub(super) fn element_words(&mut self, src: &Val, dtype: DType) -> Low<Vec<Value>> {
-        if dtype == DType::C128 {
-            return Ok(match &src.ty {
-                SlotType::Complex | SlotType::Numpy(DType::C128) => src.words.clone(),
-                _ => {
-                    let re = self.to_dtype(src, DType::F64)?;
-                    vec![re, self.b.f64(0.0)]
-                }
-            });
+        if dtype.is_complex() {
+            let (re, im) = self.to_complex_parts(src, dtype)?;
+            return Ok(vec![re, im]);
         }
         let word = self.to_element(src, dtype)?;
         Ok(vec![if dtype == DType::Bool { self.b.convert(ConvertOp::Zext, word, Type::I8) } else { word }])
@@ -52,8 +47,10 @@ impl Lowering<'_> {
 
     /// Stores the words of an element.
     pub(super) fn store_words_at(&mut self, words: &[Value], address: Value) {
-        for (i, word) in words.iter().enumerate() {
-            self.b.store(*word, address, i as i32 * 8, Region::Array);
+        let mut offset = 0;
+        for word in words {
+            self.b.store(*word, address, offset, Region::Array);
+            offset += self.b.ty(*word).lane_bits() as i32 / 8;
         }
     }
 
@@ -137,9 +134,10 @@ impl Lowering<'_> {
     fn copy_elements(&mut self, extents: &[Value], walks: &[Walk], source: DType, target: DType) {
         self.nest(extents, walks, &mut |this, at| {
             if source == target {
-                let n_words = if source == DType::C128 { 2 } else { 1 };
-                let words: Vec<Value> =
-                    (0..n_words).map(|i| this.b.load(storage_type(source), at[1], i * 8, Region::Array)).collect();
+                let ty = storage_type(source);
+                let n_words = if source.is_complex() { 2 } else { 1 };
+                let size = ty.lane_bits() as i32 / 8;
+                let words: Vec<Value> = (0..n_words).map(|i| this.b.load(ty, at[1], i * size, Region::Array)).collect();
                 this.store_words_at(&words, at[0]);
                 return;
             }

@@ -39,7 +39,14 @@ impl Lowering<'_> {
             return self.call_nested(object, args, keywords);
         }
         match self.known_kind(callee) {
-            Some(KnownKind::Builtin(builtin)) => self.call_builtin(dst, builtin, args, keywords),
+            Some(KnownKind::Builtin(builtin)) => match self.call_builtin(dst, builtin, args, keywords) {
+                Err(Stop::Untyped(what)) if keywords.is_empty() => {
+                    let val = self.call_host_function(callee, args, what)?;
+                    self.state.set(dst, val);
+                    Ok(Flow::Next)
+                }
+                flow => flow,
+            },
             Some(KnownKind::Function) => {
                 let SlotType::Known(object) = callee.ty else { return untyped("this call") };
                 self.call_function(dst, object, args, keywords)
@@ -76,6 +83,7 @@ impl Lowering<'_> {
                 let whole = self.b.fcmp(FloatCC::Eq, floor, receiver.word());
                 Ok(Val::bool(self.b.binary(BinaryOp::And, finite, whole)))
             }
+            (SlotType::Numpy(dtype), _) => self.numpy_scalar_method(receiver, *dtype, name),
             (SlotType::Array(..), "copy") => self.copy_array(receiver),
             (other, _) => untyped(format!("the method `{name}` of {}", other.describe())),
         }
@@ -277,8 +285,8 @@ impl Lowering<'_> {
     pub(super) fn numpy_to_int(&mut self, dtype: DType, val: &Val) -> Low<Val> {
         match dtype {
             DType::F64 => self.float_to_int(val.word()),
-            DType::F32 => {
-                let wide = self.b.convert(ConvertOp::FloatExtend, val.word(), Type::F64);
+            DType::F32 | DType::F16 => {
+                let wide = self.convert_dtype(val.word(), dtype, DType::F64)?;
                 self.float_to_int(wide)
             }
             DType::Bool => Ok(Val::int(self.b.convert(ConvertOp::Zext, val.word(), Type::I64))),
@@ -310,6 +318,10 @@ impl Lowering<'_> {
         match args {
             [] => Ok(Val::complex(zero, zero)),
             [val] if val.ty == SlotType::Complex => Ok(val.clone()),
+            [val] if matches!(val.ty, SlotType::Numpy(_)) => {
+                let (re, im) = self.to_complex_parts(val, DType::C128)?;
+                Ok(Val::complex(re, im))
+            }
             [re] => Ok(Val::complex(self.to_float(re)?, zero)),
             [re, im] => {
                 let re = self.to_float(re)?;

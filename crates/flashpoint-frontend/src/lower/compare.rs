@@ -1,5 +1,6 @@
 //! Comparisons.
 
+use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{CmpOp, Const};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
@@ -67,7 +68,9 @@ impl Lowering<'_> {
                 let equal = self.b.binary(BinaryOp::And, same.word(), no_im);
                 Ok(Val::bool(if op == CmpOp::Eq { equal } else { self.is_false(equal) }))
             }
-            (_, Numpy(_), Numpy(_) | Bool | Int | Float) | (_, Bool | Int | Float, Numpy(_)) => {
+            // A `float64` is a Python float to a complex number on its left.
+            (CmpOp::Eq | CmpOp::Ne, Complex, Numpy(DType::F64)) => self.compare(op, lhs, &Val::float(rhs.word())),
+            (_, Numpy(_), Numpy(_) | Bool | Int | Float | Complex) | (_, Bool | Int | Float | Complex, Numpy(_)) => {
                 self.numpy_compare(op, lhs, rhs)
             }
             (CmpOp::Eq | CmpOp::Ne, PyNone, Bool | Int | Int128 | Float | Complex)

@@ -1,6 +1,7 @@
 //! `math`, `cmath` and NumPy's functions of scalars.
 
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::generic::BinOp;
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, LibFunc, Type, UnaryOp, Value};
 
@@ -117,7 +118,7 @@ impl Lowering<'_> {
     }
 
     /// Compares the magnitude of a float with infinity.
-    fn has_magnitude(&mut self, cc: FloatCC, value: Value) -> Value {
+    pub(super) fn has_magnitude(&mut self, cc: FloatCC, value: Value) -> Value {
         let ty = self.b.ty(value);
         let infinity = self.float_const(ty, f64::INFINITY);
         let magnitude = self.b.unary(UnaryOp::Fabs, value);
@@ -142,9 +143,9 @@ impl Lowering<'_> {
 
     pub(super) fn call_numpy_type(&mut self, dtype: DType, args: &[Val]) -> Low<Val> {
         let [val] = args else { return untyped("a NumPy scalar type with these arguments") };
-        let typed = dtype == DType::Bool || dtype.is_int() || matches!(dtype, DType::F32 | DType::F64);
-        if !typed {
-            return untyped(format!("np.{}()", dtype.name()));
+        if dtype.is_complex() {
+            let (re, im) = self.to_complex_parts(val, dtype)?;
+            return Ok(Val::of(SlotType::Numpy(dtype), vec![re, im]));
         }
         let value = match &val.ty {
             // A Python integer must fit; a float is truncated, which warns or raises where it does not fit.
@@ -158,6 +159,11 @@ impl Lowering<'_> {
     pub(super) fn numpy_abs(&mut self, dtype: DType, val: &Val) -> Low<Val> {
         let value = match dtype {
             DType::F32 | DType::F64 => self.b.unary(UnaryOp::Fabs, val.word()),
+            DType::F16 => {
+                let magnitude = self.b.iconst(Type::I16, 0x7fff);
+                self.b.binary(BinaryOp::And, val.word(), magnitude)
+            }
+            _ if dtype.is_complex() => return Ok(self.numpy_complex_abs(dtype, val)),
             _ if dtype.is_unsigned_int() || dtype == DType::Bool => val.word(),
             _ if dtype.is_signed_int() => {
                 let ty = self.b.ty(val.word());
@@ -234,7 +240,8 @@ impl Lowering<'_> {
                 self.guard_not(negative, Reason::NumpyWarning);
                 UnaryOp::Sqrt
             }
-            NumpyFunc::Absolute => UnaryOp::Fabs,
+            NumpyFunc::Absolute | NumpyFunc::Fabs => UnaryOp::Fabs,
+            NumpyFunc::Rint => UnaryOp::Nearest,
             NumpyFunc::Floor => UnaryOp::Floor,
             NumpyFunc::Ceil => UnaryOp::Ceil,
             NumpyFunc::Trunc => UnaryOp::Trunc,
@@ -246,8 +253,11 @@ impl Lowering<'_> {
                 };
                 return Ok(Val::new(SlotType::Numpy(DType::Bool), test));
             }
-            // NumPy's own loops for these differ from libm in the last bit, so the host computes them.
-            NumpyFunc::Lib(_) | NumpyFunc::Minimum | NumpyFunc::Maximum => return untyped("this NumPy function"),
+            NumpyFunc::Square => {
+                let value = self.numpy_float_binary(BinOp::Mul, x, x).expect("floats have products");
+                return Ok(Val::new(SlotType::Numpy(dtype), value));
+            }
+            NumpyFunc::Minimum | NumpyFunc::Maximum => return untyped("this NumPy function"),
         };
         Ok(Val::new(SlotType::Numpy(dtype), self.b.unary(op, x)))
     }

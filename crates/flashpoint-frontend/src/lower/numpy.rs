@@ -10,6 +10,7 @@ use flashpoint_ir::typed::{BinaryOp, ConvertOp, FloatCC, IntCC, LibFunc, Overflo
 
 use super::arith::{bit_op, symbol};
 use super::compare::{float_cc, int_cc};
+use super::numpy_complex::part_of;
 use super::state::Val;
 use super::types::{SlotType, machine_type};
 use super::{Low, Lowering, untyped};
@@ -74,6 +75,8 @@ fn promote_weak(dtype: DType, python: &SlotType) -> Option<DType> {
         SlotType::Int => dtype,
         SlotType::Float if dtype == DType::Bool || dtype.is_int() => DType::F64,
         SlotType::Float => dtype,
+        SlotType::Complex if matches!(dtype, DType::F16 | DType::F32 | DType::C64) => DType::C64,
+        SlotType::Complex => DType::C128,
         _ => return None,
     })
 }
@@ -86,8 +89,7 @@ impl Lowering<'_> {
             (SlotType::Numpy(a), python) | (python, SlotType::Numpy(a)) => promote_weak(*a, python)?,
             _ => return None,
         };
-        let typed = dtype == DType::Bool || dtype.is_int() || matches!(dtype, DType::F32 | DType::F64);
-        typed.then_some(dtype)
+        (dtype != DType::BF16).then_some(dtype)
     }
 
     /// A number converted to a NumPy type, as NumPy converts an operand: a Python integer must fit.
@@ -137,6 +139,20 @@ impl Lowering<'_> {
         let from_bits = if from == DType::Bool { 1 } else { from.size() as u32 * 8 };
         Ok(match (from, to) {
             _ if from == to => value,
+            (DType::F16, DType::Bool) => {
+                let float = self.half_to_float(value);
+                self.convert_dtype(float, DType::F32, to)?
+            }
+            (DType::F16, _) if to_float || to.is_int() => {
+                let float = self.half_to_float(value);
+                self.convert_dtype(float, DType::F32, to)?
+            }
+            (DType::F32, DType::F16) => self.half_of_float(value),
+            (DType::F64, DType::F16) => self.half_of_double(value),
+            (_, DType::F16) if from_int => {
+                let float = self.convert_dtype(value, from, DType::F32)?;
+                self.half_of_float(float)
+            }
             (_, DType::Bool) if from_int => {
                 let zero = self.b.iconst(machine_type(from), 0);
                 self.b.icmp(IntCC::Ne, value, zero)
@@ -193,6 +209,11 @@ impl Lowering<'_> {
     }
 
     pub(super) fn numpy_truth(&mut self, dtype: DType, val: &Val) -> Low<Value> {
+        if dtype.is_complex() {
+            let re = self.convert_dtype(val.words[0], part_of(dtype), DType::Bool)?;
+            let im = self.convert_dtype(val.words[1], part_of(dtype), DType::Bool)?;
+            return Ok(self.b.binary(BinaryOp::Or, re, im));
+        }
         self.convert_dtype(val.word(), dtype, DType::Bool)
     }
 
@@ -201,6 +222,9 @@ impl Lowering<'_> {
         let Some(mut dtype) = self.common_dtype(lhs, rhs) else { return untyped(describe()) };
         if op == BinOp::TrueDiv && (dtype.is_int() || dtype == DType::Bool) {
             dtype = DType::F64;
+        }
+        if dtype.is_complex() {
+            return self.numpy_complex_binary(op, dtype, lhs, rhs);
         }
         let a = self.to_dtype(lhs, dtype)?;
         let b = self.to_dtype(rhs, dtype)?;
@@ -214,6 +238,17 @@ impl Lowering<'_> {
         } else if dtype.is_int() {
             match self.numpy_int_binary(op, dtype, a, b) {
                 Some(value) => value,
+                None => return untyped(describe()),
+            }
+        } else if dtype == DType::F16 {
+            let (a, b) = (self.half_to_float(a), self.half_to_float(b));
+            if op == BinOp::Mod {
+                // NumPy rounds the quotient too, and warns if that overflows.
+                let quotient = self.float_divmod(a, b).0;
+                self.half_of_float(quotient);
+            }
+            match self.numpy_float_binary(op, a, b) {
+                Some(value) => self.half_of_float(value),
                 None => return untyped(describe()),
             }
         } else {
@@ -273,7 +308,7 @@ impl Lowering<'_> {
         })
     }
 
-    fn numpy_float_binary(&mut self, op: BinOp, a: Value, b: Value) -> Option<Value> {
+    pub(super) fn numpy_float_binary(&mut self, op: BinOp, a: Value, b: Value) -> Option<Value> {
         self.has_numpy_floats = true;
         let ty = self.b.ty(a);
         Some(match op {
@@ -299,6 +334,12 @@ impl Lowering<'_> {
                 value
             }
             BinOp::Pow => {
+                // Zero to a negative power warns, to that of minus infinity too.
+                let zero = self.float_const(ty, 0.0);
+                let nonzero = self.b.fcmp(FloatCC::Ne, a, zero);
+                let not_negative = self.b.fcmp(FloatCC::Ge, b, zero);
+                let quiet = self.b.binary(BinaryOp::Or, nonzero, not_negative);
+                self.guard(quiet, Reason::NumpyWarning);
                 let func = if ty == Type::F32 { LibFunc::PowF32 } else { LibFunc::Pow };
                 let value = self.b.libm(func, vec![a, b]);
                 self.guard_finite_result(value, &[a, b]);
@@ -350,10 +391,17 @@ impl Lowering<'_> {
     }
 
     pub(super) fn numpy_unary(&mut self, op: UnOp, dtype: DType, src: &Val) -> Low<Val> {
+        if dtype.is_complex() {
+            return self.numpy_complex_unary(op, dtype, src);
+        }
         let value = src.word();
         let ty = machine_type(dtype);
         let result = match op {
             UnOp::Pos if dtype != DType::Bool => value,
+            UnOp::Neg if dtype == DType::F16 => {
+                let sign = self.b.iconst(ty, 0x8000);
+                self.b.binary(BinaryOp::Xor, value, sign)
+            }
             UnOp::Neg if matches!(dtype, DType::F32 | DType::F64) => self.b.unary(UnaryOp::Fneg, value),
             UnOp::Neg if dtype.is_int() => {
                 let zero = self.b.iconst(ty, 0);
@@ -380,9 +428,15 @@ impl Lowering<'_> {
         {
             return untyped("comparing uint64 with a signed integer");
         }
-        let a = self.to_dtype(lhs, dtype)?;
-        let b = self.to_dtype(rhs, dtype)?;
-        let value = if matches!(dtype, DType::F32 | DType::F64) {
+        if dtype.is_complex() {
+            return self.numpy_complex_compare(op, dtype, lhs, rhs);
+        }
+        let mut a = self.to_dtype(lhs, dtype)?;
+        let mut b = self.to_dtype(rhs, dtype)?;
+        if dtype == DType::F16 {
+            (a, b) = (self.half_to_float(a), self.half_to_float(b));
+        }
+        let value = if dtype.is_float() {
             self.b.fcmp(float_cc(op), a, b)
         } else {
             let cc = match (int_cc(op), dtype.is_signed_int()) {

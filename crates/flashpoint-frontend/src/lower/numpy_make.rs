@@ -139,7 +139,7 @@ impl Lowering<'_> {
     /// `a.copy()` of a C-contiguous array, which keeps the layout.
     pub(super) fn copy_array(&mut self, array: &Val) -> Low<Val> {
         let Some(parts) = ArrayParts::of(array) else { return untyped("copy() of this") };
-        if parts.ty.layout != Layout::C || !self.can_load(parts.ty.dtype) || parts.ty.dtype == DType::C128 {
+        if parts.ty.layout != Layout::C || !self.can_load(parts.ty.dtype) || parts.ty.dtype.is_complex() {
             return untyped("copy() of this array");
         }
         let made = self.make_array(NumpyMake::Empty, parts.ty.dtype, parts.extents.clone())?;

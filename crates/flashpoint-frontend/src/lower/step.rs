@@ -327,7 +327,7 @@ impl Lowering<'_> {
     }
 
     /// Writes values to the scratch words, as exits do.
-    fn store_words(&mut self, values: &[Value]) {
+    pub(super) fn store_words(&mut self, values: &[Value]) {
         let ctx = self.b.context();
         let mut offset = abi::offset::SCRATCH;
         for &value in values {
@@ -349,6 +349,34 @@ impl Lowering<'_> {
                 offset += 8;
             }
         }
+    }
+
+    /// Reads a content of type `ty` from the scratch words.
+    pub(super) fn load_words(&mut self, ty: &SlotType) -> Vec<Value> {
+        let ctx = self.b.context();
+        let mut offset = abi::offset::SCRATCH;
+        let mut words = Vec::new();
+        for machine in ty.machine_types() {
+            words.push(match machine {
+                Type::I1 => {
+                    let byte = self.b.load(Type::I8, ctx, offset, Region::Context);
+                    let zero = self.b.iconst(Type::I8, 0);
+                    self.b.icmp(IntCC::Ne, byte, zero)
+                }
+                Type::I128 => {
+                    let low = self.b.load(Type::I64, ctx, offset, Region::Context);
+                    let high = self.b.load(Type::I64, ctx, offset + 8, Region::Context);
+                    let low = self.b.convert(ConvertOp::Zext, low, Type::I128);
+                    let high = self.b.convert(ConvertOp::Sext, high, Type::I128);
+                    let count = self.b.iconst(Type::I128, 64);
+                    let high = self.b.binary(BinaryOp::Shl, high, count);
+                    self.b.binary(BinaryOp::Or, low, high)
+                }
+                machine => self.b.load(machine, ctx, offset, Region::Context),
+            });
+            offset += 8 * machine.exit_words() as i32;
+        }
+        words
     }
 }
 

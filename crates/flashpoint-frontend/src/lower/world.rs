@@ -1,6 +1,6 @@
 //! What the lowering may ask about the world outside the function: globals, known callables, other units.
 
-use flashpoint_ir::generic::{Const, GenericFunction, NestedIdx, Pc};
+use flashpoint_ir::generic::{BinOp, Const, GenericFunction, NestedIdx, Pc};
 use flashpoint_ir::typed::{LibFunc, UnitRef};
 use std::sync::Arc;
 
@@ -113,9 +113,11 @@ pub enum NumpyFunc {
     Isnan,
     Isinf,
     Isfinite,
+    Fabs,
+    Rint,
+    Square,
     Minimum,
     Maximum,
-    Lib(LibFunc),
 }
 
 /// NumPy functions that make arrays.
@@ -188,6 +190,20 @@ pub enum CallTarget {
     Untyped,
 }
 
+/// A function of the host without effects that compiled code calls by number: what it gives depends on its operands alone.
+/// Where it raises, warns or gives something else than promised, tier 0 does the operation again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostFunction {
+    /// Its number in the process.
+    pub number: u64,
+    /// What it takes: scalars, to which the operands are converted.
+    pub params: Vec<SlotType>,
+    /// What it gives: a scalar, or a tuple of scalars.
+    pub result: SlotType,
+    /// Whether it does float arithmetic of NumPy.
+    pub is_numpy: bool,
+}
+
 /// Answers of the engine and the host. `function` numbers index the version's table of functions; 0 is the outermost.
 pub trait World {
     /// The value of a global (or builtin) name as `function` sees it now.
@@ -217,6 +233,20 @@ pub trait World {
         pc: Pc,
         promised: Option<&SlotType>,
     ) -> CallTarget;
+    /// How to call a known function of the host on scalars of these types, if it has no effects.
+    fn host_function(&mut self, object: u32, args: &[SlotType]) -> Option<HostFunction> {
+        let _ = (object, args);
+        None
+    }
+    /// How to have the host do an operation of Python on scalars of these types, if it has no effects.
+    fn host_operator(&mut self, op: BinOp, args: &[SlotType]) -> Option<HostFunction> {
+        let _ = (op, args);
+        None
+    }
+    /// Whether complex arithmetic recovers infinities from NaN, and treats real operands, as C99 does: CPython since 3.14.
+    fn complex_as_in_c99(&self) -> bool {
+        false
+    }
     /// What has been learnt about an operation.
     fn feedback(&self, function: u32, pc: Pc) -> Feedback;
 }

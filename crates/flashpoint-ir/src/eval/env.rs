@@ -99,6 +99,7 @@ impl dyn EvalEnv + '_ {
             LogF32 => return narrow(x32.ln()),
             PowF32 => return narrow(x32.powf(y32)),
             FmodF32 => return narrow(x32 % y32),
+            HypotF32 => return narrow(x32.hypot(y32)),
             Asinh | Acosh | Atanh | Erf | Erfc | Gamma | Lgamma | Ldexp => {
                 return Err(Stop::Unsupported(format!("the function {func:?}")));
             }

@@ -55,13 +55,13 @@ words! {
         Exp2 = "exp2", Expm1 = "expm1", Log = "log", Log2 = "log2", Log10 = "log10", Log1p = "log1p", Pow = "pow",
         Fmod = "fmod", Hypot = "hypot", Cbrt = "cbrt", Erf = "erf", Erfc = "erfc", Gamma = "gamma", Lgamma = "lgamma",
         Fma = "fma", Ldexp = "ldexp", Remainder = "remainder", SinF32 = "sin_f32", CosF32 = "cos_f32",
-        TanF32 = "tan_f32", ExpF32 = "exp_f32", LogF32 = "log_f32", PowF32 = "pow_f32", FmodF32 = "fmod_f32",
+        TanF32 = "tan_f32", ExpF32 = "exp_f32", LogF32 = "log_f32", PowF32 = "pow_f32", FmodF32 = "fmod_f32", HypotF32 = "hypot_f32",
     }
     Region { Array = "array", Context = "context", Frame = "frame", Constant = "constant", }
     Helper {
         GenericStep = "generic_step", Release = "release", Retain = "retain", NewArray = "new_array",
         FinishCall = "finish_call", Poll = "poll", FloatPow = "float_pow", RoundDigits = "round_digits",
-        Int128ToFloat = "int128_to_float", IntPow = "int_pow",
+        Int128ToFloat = "int128_to_float", IntPow = "int_pow", HostFunction = "host_function",
     }
     Lane {
         I1 = "i1", I8 = "i8", I16 = "i16", I32 = "i32", I64 = "i64", I128 = "i128", F32 = "f32", F64 = "f64",

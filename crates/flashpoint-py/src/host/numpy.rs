@@ -106,6 +106,11 @@ impl NumPy {
         self.scalar_types.iter().position(|&t| t == ty).map(|number| DType::ALL[number])
     }
 
+    /// The element type that NumPy numbers so.
+    pub fn dtype_of_num(&self, number: usize) -> Option<DType> {
+        self.dtype_of_num.get(number).copied().flatten()
+    }
+
     /// The type of this element type's scalars.
     pub fn scalar_type(&self, dtype: DType) -> *mut ffi::PyTypeObject {
         self.scalar_types[dtype as usize]

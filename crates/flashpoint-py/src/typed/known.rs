@@ -119,6 +119,8 @@ const MATH: &[(&str, MathFunc)] = &[
     ("asinh", MathFunc::Lib(LibFunc::Asinh)),
     ("acosh", MathFunc::Lib(LibFunc::Acosh)),
     ("atanh", MathFunc::Lib(LibFunc::Atanh)),
+    ("exp2", MathFunc::Lib(LibFunc::Exp2)),
+    ("remainder", MathFunc::Lib(LibFunc::Remainder)),
     ("fmod", MathFunc::Lib(LibFunc::Fmod)),
     ("pow", MathFunc::Lib(LibFunc::Pow)),
     ("erf", MathFunc::Lib(LibFunc::Erf)),
@@ -134,6 +136,11 @@ const NUMPY: &[(&str, NumpyFunc)] = &[
     ("isnan", NumpyFunc::Isnan),
     ("isinf", NumpyFunc::Isinf),
     ("isfinite", NumpyFunc::Isfinite),
+    ("fabs", NumpyFunc::Fabs),
+    ("rint", NumpyFunc::Rint),
+    ("square", NumpyFunc::Square),
+    ("minimum", NumpyFunc::Minimum),
+    ("maximum", NumpyFunc::Maximum),
 ];
 
 const NUMPY_MAKE: &[(&str, NumpyMake)] = &[

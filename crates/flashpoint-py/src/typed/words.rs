@@ -31,7 +31,7 @@ pub fn slot_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx) -> SlotType
     }
     match slot.tag {
         Tag::Numpy => match slot.dtype() {
-            Some(dtype) if !matches!(dtype, DType::F16 | DType::BF16 | DType::C64) => SlotType::Numpy(dtype),
+            Some(dtype) if dtype != DType::BF16 => SlotType::Numpy(dtype),
             _ => SlotType::Untyped(place.0),
         },
         Tag::SeqIter => match array_type(host, slot.a) {

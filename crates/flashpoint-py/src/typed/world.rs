@@ -8,15 +8,15 @@ use flashpoint_engine::run::Engine;
 use flashpoint_engine::unit::{CodeCell, Tables};
 use flashpoint_frontend::lower::Request;
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::world::{CallTarget, Feedback, Known, KnownKind, Seen, World};
-use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, NestedIdx, Pc, SlotKind};
+use flashpoint_frontend::lower::world::{CallTarget, Feedback, HostFunction, Known, KnownKind, Seen, World};
+use flashpoint_ir::generic::{BinOp, Const, ConstIdx, GenericFunction, NestedIdx, Pc, SlotKind};
 use flashpoint_ir::slot::{Slot, Tag};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyTuple};
 
 use super::assume::Assumptions;
-use super::{EngineHost, EngineUnit, known, words};
+use super::{EngineHost, EngineUnit, host_functions, known, words};
 use crate::function;
 use crate::host::convert::unbox_borrowed;
 use crate::host::data::FunctionData;
@@ -249,6 +249,19 @@ impl World for CPythonWorld<'_> {
         let seen = self.unit_of(function).seen_result(pc, promised);
         let caller = Caller { unit: self.unit, request: self.request, cell: self.cell };
         self.engine.callee(self.host, &mut self.links, &caller, &target, args, seen)
+    }
+
+    fn host_function(&mut self, object: u32, args: &[SlotType]) -> Option<HostFunction> {
+        let object = self.object(object);
+        host_functions::find(self.host, &object, args)
+    }
+
+    fn host_operator(&mut self, op: BinOp, args: &[SlotType]) -> Option<HostFunction> {
+        host_functions::find_operator(self.host, op, args)
+    }
+
+    fn complex_as_in_c99(&self) -> bool {
+        cfg!(Py_3_14)
     }
 
     fn feedback(&self, function: u32, pc: Pc) -> Feedback {

@@ -1,4 +1,4 @@
-"""Loops over `enumerate`, `zip` and `reversed` are entered in their middle, and stay in compiled code."""
+"""Loops over `enumerate`, `zip`, `reversed` are entered in their middle; they and stores to slices stay compiled."""
 
 import numpy as np
 import pytest
@@ -73,3 +73,19 @@ def test_an_iterator_that_others_hold_is_left_alone():
     n = 20_000
     expected = f(n)
     assert flashpoint.njit(fallback=True)(f)(n) == expected
+
+
+def test_slices_are_assigned_without_leaving():
+    @flashpoint.njit(tier=1)
+    def f(a, b, n):
+        for i in range(1, n):
+            a[i:] = b[: a.shape[0] - i]
+            a[:i] = 2.0
+            a[1:] = a[:-1]
+        return a
+
+    args = (np.zeros(50), np.arange(50.0), 40)
+    for _ in range(4):
+        expected = f.py_func(np.zeros(50), *args[1:])
+        assert f(np.zeros(50), *args[1:]).tolist() == expected.tolist()
+    assert f.counters()["deopts"] == 0
