@@ -153,13 +153,15 @@ impl<H: Python> Engine<H> {
                     .enumerate()
                     .map(|(i, arg)| (SlotIdx(i as u32), host.slot_type(arg, SlotIdx(i as u32))))
                     .collect();
-                let Some(version) = self.make_version(host, unit, Pc(0), slots) else { return Ok(None) };
-                if version.is_refused(unit) {
-                    return Err(host.raise_unsupported(unit, &version));
+                match self.make_version(host, unit, Pc(0), slots) {
+                    Some(version) => version,
+                    None => return Ok(None),
                 }
-                version
             }
         };
+        if version.is_refused(unit) {
+            return Err(host.raise_unsupported(unit, &version));
+        }
         self.count_call(unit, &version, forced);
         Ok(Some(version))
     }
