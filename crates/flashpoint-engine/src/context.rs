@@ -9,7 +9,10 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use flashpoint_frontend::lower::EntrySource;
+use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
+use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::Slot;
 
 use crate::python::Python;
@@ -162,9 +165,16 @@ pub(crate) struct Activation<H: Python> {
     pub polls_left: u32,
     /// Whether a helper left an exception pending for the exit that follows.
     pub raised: bool,
+    /// The words of the version's parameters at entry; alive as long as the activation.
+    pub words: *const [u64],
     /// Arrays made by the code: owned addresses, released when the activation ends.
     pub made: Vec<u64>,
+    /// What each of them was when it was made: its type and words.
+    pub made_as: Vec<(SlotType, Vec<u64>)>,
 }
+
+/// Arrays made by one activation before it is to end, so that those nobody uses any more are given back.
+pub(crate) const MANY_ARRAYS: usize = 64;
 
 impl<H: Python> Activation<H> {
     /// The version that was entered.
@@ -194,7 +204,52 @@ impl<H: Python> Activation<H> {
     /// better can be made of it.
     pub fn may_go_on(&self, host: &mut H) -> bool {
         let version = self.version();
-        version.holds(host) && version.unit.upgrade().is_none_or(|unit| unit.epoch() == version.epoch)
+        version.holds(host)
+            && version.unit.upgrade().is_none_or(|unit| unit.epoch() == version.epoch)
+            && (!version.lowered.has_numpy_floats || host.ignores_underflow())
+            && self.arrays_are_as_read(host)
+    }
+
+    /// Whether the arrays whose pointers, extents and strides the code has read are what they were: Python code may give an
+    /// array another shape, type, memory or writability.
+    fn arrays_are_as_read(&self, host: &mut H) -> bool {
+        if self.made.len() > MANY_ARRAYS {
+            return false;
+        }
+        let version = self.version();
+        // SAFETY: whoever enters keeps the words for longer than the activation lives.
+        let words = unsafe { &*self.words };
+        let mut now = Vec::new();
+        let mut at = 0;
+        for param in version.params() {
+            let begin = at;
+            at += param.ty.machine_types().iter().map(|ty| ty.exit_words()).sum::<usize>();
+            if !param.ty.holds_arrays() {
+                continue;
+            }
+            let (slot, place) = match param.source {
+                // Entered without slots: no step stands in such code, and what a callee is given it cannot change unseen.
+                EntrySource::Slot(slot) => match self.entry().get(slot.0 as usize) {
+                    Some(content) => (*content, slot),
+                    None => continue,
+                },
+                EntrySource::Known(object) => (version.tables.objects[object as usize], SlotIdx(0)),
+            };
+            now.clear();
+            if !host.has_type(&slot, place, &param.ty) {
+                return false;
+            }
+            host.push_words(&slot, &param.ty, &mut now);
+            if words.get(begin..at) != Some(&now[..]) {
+                return false;
+            }
+        }
+        self.made.iter().zip(&self.made_as).all(|(array, (ty, words))| {
+            let array = Slot::object(*array);
+            now.clear();
+            host.push_array_words(&array, &mut now);
+            now == *words && host.slot_type(&array, SlotIdx(0)) == *ty
+        })
     }
 
     /// See [`Engine::relink`].

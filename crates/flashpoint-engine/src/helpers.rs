@@ -7,10 +7,11 @@
 
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Helper, LibFunc};
 
-use crate::context::{Activation, swap_generation};
+use crate::context::{Activation, MANY_ARRAYS, swap_generation};
 use crate::exits::held_slot;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::{HostFunctionStatus, Python};
@@ -121,6 +122,11 @@ unsafe extern "C" fn new_array<H: Python>(
             let mut words = Vec::new();
             host.push_array_words(&array, &mut words);
             activation.made.push(array.a);
+            activation.made_as.push((host.slot_type(&array, SlotIdx(0)), words.clone()));
+            if activation.made.len() > MANY_ARRAYS {
+                // SAFETY: the context is alive while code runs on it.
+                unsafe { &(*ctx).poll }.store(1, std::sync::atomic::Ordering::Release);
+            }
             // SAFETY: `out` points to room for two words in the context's scratch.
             unsafe {
                 *out = array.a;

@@ -188,6 +188,9 @@ impl<H: Python> EngineHooks<'_, H> {
                 if let Some(old) = found {
                     unit.retire(&old);
                 }
+                if forced.is_none() && engine.policy.osr_every() == 0 && unit.waits() {
+                    return BackEdge::Continue { trips };
+                }
                 match engine.make_version(host, unit, header, live) {
                     Some(version) => version,
                     None => return BackEdge::Continue { trips: u32::MAX },

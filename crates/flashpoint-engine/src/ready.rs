@@ -102,7 +102,9 @@ impl<H: Python> Engine<H> {
             generation: if is_best { generation } else { generation.wrapping_sub(1) },
             polls_left: 0,
             raised: false,
+            words,
             made: Vec::new(),
+            made_as: Vec::new(),
         };
         let state = EntryState {
             frame: std::ptr::null_mut(),

@@ -36,6 +36,8 @@ use crate::unit::{CodeCell, Compiled, Unit, Version};
 const WORTHWHILE: Duration = Duration::from_micros(100);
 /// Guard failures at one operation before the code is made without the speculation.
 const GIVE_UP: u32 = 1000;
+/// Times that a function is compiled anew because results had types that were not seen before.
+const MAX_RETYPED: u32 = 4;
 
 /// The engine: one per process.
 pub struct Engine<H: Python> {
@@ -147,6 +149,9 @@ impl<H: Python> Engine<H> {
                 if let Some(old) = found {
                     unit.retire(&old);
                     unit.drop_stale(host);
+                }
+                if forced.is_none() && unit.waits() {
+                    return Ok(None);
                 }
                 let slots = args
                     .iter()
@@ -329,7 +334,9 @@ impl<H: Python> Engine<H> {
             generation,
             polls_left: osr_every,
             raised: false,
+            words: &raw const words[..],
             made: Vec::new(),
+            made_as: Vec::new(),
         };
         if osr_every > 0 {
             context::request_poll();
@@ -459,9 +466,12 @@ impl<H: Python> Engine<H> {
             }),
             Reason::NonFinite => unit.learn(Pc(0), |feedback| feedback.non_finite = true),
             Reason::CalleeResult => {
-                owner.learn(frame.pc, |feedback| feedback.called = true);
-                // Types that were not seen before have been by now.
-                if count == 2 {
+                owner.learn(frame.pc, |feedback| {
+                    feedback.called = true;
+                    feedback.give_up |= count == GIVE_UP;
+                });
+                // Types that were not seen before have been by now; but a result may go on changing its type for ever.
+                if count == 2 && owner.n_retyped.fetch_add(1, Ordering::Relaxed) < MAX_RETYPED {
                     owner.bump_epoch();
                 }
             }

@@ -29,6 +29,11 @@ use flashpoint_ir::typed::{Licences, TypedFunction};
 use crate::python::Python;
 use crate::tier0::{Code, Kinds};
 
+/// Entries and polls after which a version has paid for its making.
+const PAID_FOR: u32 = 32;
+/// Versions set aside before their time until the next one has to wait: for one question, then two, four ...
+const FREE_RETIREMENTS: u32 = 4;
+
 /// Options of one function, as the user gave them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnitOptions {
@@ -58,6 +63,12 @@ pub struct Unit<H: Python> {
     epoch: AtomicU32,
     /// Units of nested definitions that were copied into compiled code, and which cannot be.
     nested: RwLock<HashMap<NestedIdx, Option<Arc<Unit<H>>>>>,
+    /// Times that results of its operations turned out to have other types than it was compiled for.
+    pub n_retyped: AtomicU32,
+    /// Versions set aside, because what they took for granted did not hold any more, before they had run for long.
+    n_retired: AtomicU32,
+    /// Questions for a version left that are answered by "not yet".
+    to_wait: AtomicU32,
     /// Calls that ran in tier 0.
     pub calls: AtomicU32,
     /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
@@ -282,6 +293,9 @@ impl<H: Python> Unit<H> {
             stale: Mutex::new(Vec::new()),
             feedback: RwLock::new(vec![Feedback::default(); n_ops]),
             epoch: AtomicU32::new(0),
+            n_retyped: AtomicU32::new(0),
+            n_retired: AtomicU32::new(0),
+            to_wait: AtomicU32::new(0),
             nested: RwLock::default(),
             calls: AtomicU32::new(0),
             has_hot_loop: AtomicBool::new(false),
@@ -389,6 +403,18 @@ impl<H: Python> Unit<H> {
         versions.retain(|v| !Arc::ptr_eq(v, version));
         version.cell.supersede();
         self.stale.lock().expect("no panic while locked").push(version.clone());
+        if version.cell.heat() < PAID_FOR {
+            let n = self.n_retired.fetch_add(1, Ordering::Relaxed) + 1;
+            self.to_wait.store((1 << n.saturating_sub(FREE_RETIREMENTS).min(12)) >> 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is too early for another version: what versions take for granted has changed again and again before they
+    /// had paid for their making. Each question counts.
+    pub fn waits(&self) -> bool {
+        let left = self.to_wait.load(Ordering::Relaxed);
+        self.to_wait.store(left.saturating_sub(1), Ordering::Relaxed);
+        left > 0
     }
 
     /// All versions that may be entered.

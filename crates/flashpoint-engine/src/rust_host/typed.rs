@@ -222,7 +222,8 @@ impl World for RustWorld<'_> {
         promised: Option<&SlotType>,
     ) -> CallTarget {
         let Some(target) = self.defined(object) else { return CallTarget::Untyped };
-        let seen = self.unit_of(function).seen_result(pc, promised);
+        let own = promised.filter(|_| Arc::ptr_eq(&target, self.caller.unit)).cloned();
+        let seen = self.unit_of(function).seen_result(pc, promised).or(own);
         self.engine.callee(self.host, &mut self.links, &self.caller, &target, args, seen)
     }
 

@@ -111,6 +111,10 @@ impl Lowering<'_> {
             GenericOp::ForNext { dst, iter, .. } => vec![*iter, *dst],
             _ => writes.clone(),
         };
+        // Who is given an array may keep it, or change its header: that must be the one object the program knows.
+        if !self.only_looks_at_arrays(op) && reads.iter().any(|slot| self.state.get(*slot).ty.holds_views()) {
+            return Err(Stop::Untyped(what));
+        }
         let has_flag = matches!(op, GenericOp::Branch { .. } | GenericOp::ForNext { .. });
         let n_result_words = SLOT_WORDS * (results.len() + usize::from(has_flag));
         let Some((operands, values)) = self.operands(&reads, &writes) else { return Err(Stop::Untyped(what)) };
@@ -183,6 +187,26 @@ impl Lowering<'_> {
                 }
                 Ok(self.take_results(&results, &outcome, goes_on))
             }
+        }
+    }
+
+    /// Whether the operation reads or writes elements of arrays it is given, and does no more with them.
+    fn only_looks_at_arrays(&self, op: &GenericOp) -> bool {
+        use GenericOp as O;
+        match op {
+            O::Binary { .. }
+            | O::InPlace { .. }
+            | O::Unary { .. }
+            | O::Compare { .. }
+            | O::Branch { .. }
+            | O::GetItem { .. }
+            | O::Unpack { .. } => true,
+            O::SetItem { object, .. } => matches!(self.state.get(*object).ty, SlotType::Array(..)),
+            O::LoadAttr { name, .. } => !matches!(
+                self.generic().names[name.0 as usize].as_str(),
+                "flags" | "setflags" | "resize" | "__setattr__"
+            ),
+            _ => false,
         }
     }
 

@@ -231,6 +231,27 @@ impl SlotType {
         }
     }
 
+    /// Whether it is an array, or a tuple or iterator with one inside.
+    pub fn holds_arrays(&self) -> bool {
+        match self {
+            SlotType::Array(..) => true,
+            SlotType::SeqIter(inner) => inner.holds_arrays(),
+            SlotType::Tuple(items) => items.iter().any(SlotType::holds_arrays),
+            _ => false,
+        }
+    }
+
+    /// Whether a view that compiled code has made is in it: outside, it becomes a new array object each time.
+    pub fn holds_views(&self) -> bool {
+        match self {
+            SlotType::Array(_, owner) => {
+                matches!(owner, Owner::ViewOfEntry(_) | Owner::ViewOfKnown(_) | Owner::ViewOfMade)
+            }
+            SlotType::Tuple(items) => items.iter().any(SlotType::holds_views),
+            _ => false,
+        }
+    }
+
     /// Whether it is [`SlotType::Held`].
     pub fn is_held(&self) -> bool {
         matches!(self, SlotType::Held { .. })

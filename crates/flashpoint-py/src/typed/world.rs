@@ -246,7 +246,9 @@ impl World for CPythonWorld<'_> {
     ) -> CallTarget {
         let object = self.object(object);
         let Some((target, _)) = function::unit_of_compiled(&object) else { return CallTarget::Untyped };
-        let seen = self.unit_of(function).seen_result(pc, promised);
+        // Called with other types, a function may give others; a call of itself gives what it promises.
+        let own = promised.filter(|_| Arc::ptr_eq(&target, self.unit)).cloned();
+        let seen = self.unit_of(function).seen_result(pc, promised).or(own);
         let caller = Caller { unit: self.unit, request: self.request, cell: self.cell };
         self.engine.callee(self.host, &mut self.links, &caller, &target, args, seen)
     }
