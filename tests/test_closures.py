@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -196,6 +197,111 @@ def test_variables_of_enclosing_functions_stay_live():
     assert total == 3 * sum(range(2000))
     rate = 4
     assert g(1) == 4
+
+
+def in_kwdefaults_of_nested(n):
+    def g(*, k=1):
+        return k
+
+    named = g.__kwdefaults__
+    total = 0
+    for i in range(n):
+        total += g()
+        if i == n // 2:
+            named["k"] = 100
+    return total
+
+
+def through_a_weak_reference(n):
+    def g(k=1):
+        return k
+
+    w = weakref.ref(g)
+    total = 0
+    for i in range(n):
+        total += g()
+        if i % 1000 == 999:
+            w().__defaults__ = (i,)
+    return total
+
+
+def through_a_weak_reference_to_a_cell_content(n):
+    def g(*, k=1):
+        return k
+
+    def h():
+        return g()
+
+    w = weakref.ref(g)
+    total = 0
+    for i in range(n):
+        total += h()
+        if i % 1000 == 999:
+            w().__kwdefaults__ = {"k": i}
+    return total
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(
+    "f", [in_kwdefaults_of_nested, through_a_weak_reference, through_a_weak_reference_to_a_cell_content]
+)
+def test_defaults_of_nested_functions_that_others_change(f, tier):
+    compiled = flashpoint.njit(tier=tier)(f)
+    for _ in range(3):
+        assert compiled(10_000) == f(10_000)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_default_changed_in_the_dictionary_of_a_known_function(tier):
+    def plain(x, *, k=1, m=0):
+        return x + k + m
+
+    helper = flashpoint.njit(plain)
+
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        total = 0
+        for i in range(n):
+            total += helper(i)
+        return total
+
+    base = sum(range(3000))
+    warm(f, 3000)
+    assert f(3000) == base + 3000
+    plain.__kwdefaults__["k"] = 100
+    assert f(3000) == base + 300_000
+    plain.__kwdefaults__["k"] = 0.5
+    assert repr(f(3000)) == repr(base + 1500.0)
+    plain.__kwdefaults__ = {"k": 2, "m": 1}
+    assert f(3000) == base + 9000
+    warm(f, 3000)
+    del plain.__kwdefaults__["m"]
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'm'"):
+        f(3000)
+    plain.__kwdefaults__["m"] = 3
+    assert f(3000) == base + 15_000
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_default_changed_in_the_dictionary_by_the_loop(tier):
+    def plain(x, *, k=1):
+        return x + k
+
+    helper = flashpoint.njit(plain)
+    named = plain.__kwdefaults__
+
+    @flashpoint.njit(tier=tier)
+    def f(n):
+        total = 0
+        for i in range(n):
+            total += helper(i)
+            if i == n // 2:
+                named["k"] += 1
+        return total
+
+    for _ in range(5):
+        k = named["k"]
+        assert f(3000) == sum(range(3000)) + 3000 * k + 1499
 
 
 def test_explain_names_the_line_in_a_nested_function():

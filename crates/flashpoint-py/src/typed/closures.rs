@@ -2,7 +2,8 @@
 //!
 //! References are counted: a cell belongs to the frame if its references are the frame's slot and the closures of nested
 //! functions that belong to the frame; a nested function does if its references are slots of the frame and cells that
-//! belong to it. What has one more may be seen by others, and so may all that is reached from it.
+//! belong to it. What has one more may be seen by others, and so may all that is reached from it. A function with weak
+//! references, or whose closure or keyword-only defaults somebody else holds, is none of the frame's own.
 #![allow(unsafe_code, reason = "counts references of objects that slots hold")]
 
 use flashpoint_engine::opened::Opened;
@@ -89,6 +90,12 @@ unsafe fn note_function(unit: &EngineUnit, object: Object, place: u32, functions
             return;
         }
         let Some(nested) = unit.function.nested_of(ffi::PyFunction_GetCode(object)) else { return };
+        // Through a weak reference others can set what it is made of, through the dictionary they can change a default.
+        let named = ffi::PyFunction_GetKwDefaults(object);
+        let is_watched = !(*object.cast::<ffi::PyFunctionObject>()).func_weakreflist.is_null();
+        if is_watched || (!named.is_null() && ffi::Py_REFCNT(named) != 1) {
+            return;
+        }
         let mut closure = Vec::new();
         let cells = ffi::PyFunction_GetClosure(object);
         if !cells.is_null() {

@@ -141,7 +141,7 @@ impl<'a> CPythonWorld<'a> {
 
     /// A key of a dictionary, with the assumption that it stays as it is.
     fn item(&mut self, dict: *mut ffi::PyObject, key: &Bound<'static, PyString>) -> Option<Bound<'static, PyAny>> {
-        // SAFETY: a dictionary that the unit's function keeps alive, or that a kept module does.
+        // SAFETY: a dictionary that is kept, or that the unit's function or a kept module keeps alive.
         let bound = unsafe { Bound::from_borrowed_ptr(self.host.py, dict) };
         let found = bound.cast::<PyDict>().ok()?.get_item(key).ok()?;
         let expected = found.as_ref().map_or(std::ptr::null_mut(), |found| found.as_ptr());
@@ -283,12 +283,13 @@ impl CPythonWorld<'_> {
             }
         }
         if let Ok(values) = py_func.getattr("__kwdefaults__")
-            && let Ok(values) = values.cast::<PyDict>()
+            && values.is_instance_of::<PyDict>()
         {
+            // The dictionary can change without the function having another one.
+            self.keep(&values);
             for (default, slot) in defaults[n_positional..].iter_mut().zip(&generic.slots[n_positional..]) {
-                if let Ok(Some(value)) = values.get_item(&slot.name) {
-                    *default = Some(self.known(&value));
-                }
+                let key = PyString::intern(self.host.py, &slot.name);
+                *default = self.item(values.as_ptr(), &key).map(|value| self.known(&value));
             }
         }
         defaults
