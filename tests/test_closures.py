@@ -314,3 +314,32 @@ def test_explain_names_the_line_in_a_nested_function():
 
     with pytest.raises(flashpoint.Unsupported, match=r"test_closures.py:\d\d\d"):
         f(1)
+
+
+def test_a_function_that_calls_itself_gets_other_defaults():
+    def down(n, k=1):
+        return k if n <= 0 else compiled(n - 1) + k
+
+    compiled = flashpoint.njit(down)
+    for _ in range(100):
+        assert compiled(20) == 21
+    down.__defaults__ = (7,)
+    assert compiled(20) == 147
+
+
+def test_defaults_that_come_and_go():
+    def add(x, k=1):
+        return x + k
+
+    def total(n):
+        s = 0
+        for i in range(n):
+            s += compiled(i)
+        return s
+
+    compiled, outer = flashpoint.njit(add), flashpoint.njit(total)
+    assert outer(3000) == 4_501_500
+    for k in range(2, 30):
+        add.__defaults__ = None
+        add.__defaults__ = tuple([k])
+        assert outer(3000) == 4_498_500 + 3000 * k

@@ -188,7 +188,11 @@ impl World for CPythonWorld<'_> {
         self.keep(&py_func);
         let number = match self.function_numbers.get(&(address as usize)) {
             Some(number) => *number,
-            None if Arc::ptr_eq(&unit, self.unit) => 0,
+            None if Arc::ptr_eq(&unit, self.unit) => {
+                self.function_numbers.insert(address as usize, 0);
+                self.assumptions.function(address);
+                0
+            }
             None => {
                 self.functions.push(unit.clone());
                 let number = self.functions.len() as u32;
@@ -277,7 +281,11 @@ impl CPythonWorld<'_> {
         let n_positional = generic.params.n_positional as usize;
         let n = n_positional + generic.params.n_keyword_only as usize;
         let mut defaults = vec![None; n];
-        if let Ok(values) = py_func.getattr("__defaults__").and_then(|d| d.extract::<Vec<Bound<'_, PyAny>>>()) {
+        if let Ok(tuple) = py_func.getattr("__defaults__")
+            && let Ok(values) = tuple.extract::<Vec<Bound<'_, PyAny>>>()
+        {
+            // Kept, so that no other tuple comes to lie at its address, by which it is compared.
+            self.keep(&tuple);
             for (at, value) in (n_positional.saturating_sub(values.len())..n_positional).zip(&values) {
                 defaults[at] = Some(self.known(value));
             }
