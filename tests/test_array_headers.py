@@ -1,8 +1,11 @@
 """Python code that runs from compiled code may give an array another header; the code goes on as CPython would."""
 
+import resource
+
 import numpy as np
 import pytest
 
+import flashpoint
 from harness import check
 
 
@@ -103,3 +106,21 @@ def test_headers(function):
 
 def test_an_array_made_by_the_code():
     check(reshape_in_loop, 900)
+
+
+def test_arrays_made_in_a_loop_are_given_back():
+    def makes(n):
+        s = 0.0
+        for i in range(n):
+            t = np.empty(100_000)
+            t[7] = i
+            s += t[7]
+        return s
+
+    compiled = flashpoint.njit(makes, tier=1)
+    assert compiled(100) == makes(100)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert compiled(3000) == makes(3000)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    # One page of each array is touched: all of them alive at once would be the address space of 2.4 GB, and 12 MB.
+    assert grown < 6_000, f"{grown} KB"

@@ -1,5 +1,7 @@
 """Values without a type of their own inside compiled loops: large integers, text, lists, dicts, methods, iterators."""
 
+import numpy as np
+
 from harness import probe
 
 
@@ -220,3 +222,13 @@ def varies_too_much(n):
         if a is None:
             a = i
     return a, b, c
+
+
+@probe((np.uint64(1), 7), (np.uint64(3), 3), (np.int8(-5), 2**70))
+def range_that_is_held(start, stop):
+    total = 0
+    for i in range(start, min(stop, 40)):
+        total += i
+    for i in range(2**66, 2**66 + 5):
+        total += i
+    return total

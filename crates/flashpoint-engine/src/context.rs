@@ -173,8 +173,8 @@ pub(crate) struct Activation<H: Python> {
     pub made_as: Vec<(SlotType, Vec<u64>)>,
 }
 
-/// Arrays made by one activation before it is to end, so that those nobody uses any more are given back.
-pub(crate) const MANY_ARRAYS: usize = 64;
+/// Arrays made by one activation before it is to end.
+const MANY_ARRAYS: usize = 64;
 
 impl<H: Python> Activation<H> {
     /// The version that was entered.
@@ -210,12 +210,14 @@ impl<H: Python> Activation<H> {
             && self.arrays_are_as_read(host)
     }
 
+    /// Whether the activation is to end at its next poll, so that arrays that nobody uses any more are given back.
+    pub fn has_made_many(&self) -> bool {
+        self.made.len() > MANY_ARRAYS
+    }
+
     /// Whether the arrays whose pointers, extents and strides the code has read are what they were: Python code may give an
     /// array another shape, type, memory or writability.
     fn arrays_are_as_read(&self, host: &mut H) -> bool {
-        if self.made.len() > MANY_ARRAYS {
-            return false;
-        }
         let version = self.version();
         // SAFETY: whoever enters keeps the words for longer than the activation lives.
         let words = unsafe { &*self.words };

@@ -11,7 +11,7 @@ use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Helper, LibFunc};
 
-use crate::context::{Activation, MANY_ARRAYS, swap_generation};
+use crate::context::{Activation, swap_generation};
 use crate::exits::held_slot;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::{HostFunctionStatus, Python};
@@ -123,7 +123,7 @@ unsafe extern "C" fn new_array<H: Python>(
             host.push_array_words(&array, &mut words);
             activation.made.push(array.a);
             activation.made_as.push((host.slot_type(&array, SlotIdx(0)), words.clone()));
-            if activation.made.len() > MANY_ARRAYS {
+            if activation.has_made_many() {
                 // SAFETY: the context is alive while code runs on it.
                 unsafe { &(*ctx).poll }.store(1, std::sync::atomic::Ordering::Release);
             }
@@ -192,7 +192,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
         }
     }
     engine.has_polled(&activation.counted_version());
-    let swap = swap_generation() != activation.generation;
+    let swap = swap_generation() != activation.generation || activation.has_made_many();
     if activation.polls_to_skip > 0 && !swap {
         activation.polls_to_skip -= 1;
         return 0;

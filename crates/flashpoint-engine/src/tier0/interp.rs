@@ -170,7 +170,14 @@ pub fn step<H: Host>(
     let mut machine = Machine { code, function, host, registers };
     let stepped = match code.generic.ops[pc.0 as usize] {
         GenericOp::Branch { cond, .. } => machine.truth(pc.0 as usize, code.reg(cond)).map(Stepped::Branch),
-        GenericOp::ForNext { .. } => machine.next_value(&code.ops[pc.0 as usize], pc.0 as usize).map(Stepped::Next),
+        GenericOp::ForNext { .. } => {
+            let op = &code.ops[pc.0 as usize];
+            match machine.next_in_range(registers, op) {
+                Some(more) => Ok(more),
+                None => machine.next_value(op, pc.0 as usize),
+            }
+            .map(Stepped::Next)
+        }
         _ => machine.exec(pc).map(|()| Stepped::Behind),
     };
     stepped.map_err(|_| Raised)
@@ -447,24 +454,14 @@ impl<H: Host> Machine<'_, H> {
                     pc = if value { op.b() } else { op.c() };
                 }
                 OpCode::ForNext => {
-                    let mut iter = registers.get(op.reg_b());
-                    if iter.tag == Tag::RangeIter {
-                        if iter.b == 0 {
-                            pc = op.c();
-                            continue;
-                        }
-                        let value = Slot::int(iter.as_i64());
-                        iter.a = iter.a.wrapping_add(i64::from(iter.aux as i32) as u64);
-                        iter.b -= 1;
-                        registers.put(op.reg_b(), iter);
-                        self.write(registers, op, value);
-                        pc += 1;
-                    } else {
-                        match self.next_value(op, pc) {
-                            Ok(true) => pc += 1,
-                            Ok(false) => pc = op.c(),
-                            Err(fault) => return Stop::Fault(Pc(pc as u32), fault),
-                        }
+                    let more = match self.next_in_range(registers, op) {
+                        Some(more) => Ok(more),
+                        None => self.next_value(op, pc),
+                    };
+                    match more {
+                        Ok(true) => pc += 1,
+                        Ok(false) => pc = op.c(),
+                        Err(fault) => return Stop::Fault(Pc(pc as u32), fault),
                     }
                 }
                 OpCode::Return => {
@@ -474,6 +471,24 @@ impl<H: Host> Machine<'_, H> {
                 }
             }
         }
+    }
+
+    /// `ForNext` over a range: whether there was a value. `None` if it is over something else.
+    #[inline(always)]
+    fn next_in_range(&mut self, registers: Registers, op: &Op) -> Option<bool> {
+        let mut iter = registers.get(op.reg_b());
+        if iter.tag != Tag::RangeIter {
+            return None;
+        }
+        if iter.b == 0 {
+            return Some(false);
+        }
+        let value = Slot::int(iter.as_i64());
+        iter.a = iter.a.wrapping_add(i64::from(iter.aux as i32) as u64);
+        iter.b -= 1;
+        registers.put(op.reg_b(), iter);
+        self.write(registers, op, value);
+        Some(true)
     }
 
     /// Writes the result of `op`, an owned slot.
