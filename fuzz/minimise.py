@@ -224,6 +224,8 @@ def write_reproducer(
     digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
     path = folder / f"{kind}_{re.sub('[^a-z0-9]+', '_', mode)}_{digest}.py"
     head = detail.replace("\\", "\\\\").replace('"""', "'''").strip()
+    # The traceback of a crash names files of this machine: their names alone are of use elsewhere.
+    head = re.sub(r'File "[^"]*/', 'File "', head)
     path.write_text(
         f'"""Found by the fuzzer: {kind} in mode {mode}, seed {seed}.\n\n{head}\n\n'
         f'Replay: python -m fuzz.compare fuzz/found/{path.name}\n"""\n\n{text.strip()}\n'

@@ -4,13 +4,13 @@ crash (status -11) in mode scripted
 Fatal Python error: Segmentation fault
 
 Current thread 0x00007fa74f433b80 (most recent call first):
-  File "/work/wt/lead/fuzz/compare.py", line 233 in step
-  File "/work/wt/lead/fuzz/compare.py", line 377 in _run_mode
-  File "/work/wt/lead/fuzz/compare.py", line 345 in _check
-  File "/work/wt/lead/fuzz/compare.py", line 320 in check
-  File "/work/wt/lead/fuzz/worker.py", line 64 in run
-  File "/work/wt/lead/fuzz/worker.py", line 118 in main
-  File "/work/wt/lead/fuzz/worker.py", line 122 in <module>
+  File "compare.py", line 233 in step
+  File "compare.py", line 377 in _run_mode
+  File "compare.py", line 345 in _check
+  File "compare.py", line 320 in check
+  File "worker.py", line 64 in run
+  File "worker.py", line 118 in main
+  File "worker.py", line 122 in <module>
   File "<frozen runpy>", line 88 in _run_code
   File "<frozen runpy>", line 198 in _run_module_as_main
 
