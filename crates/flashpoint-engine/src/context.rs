@@ -77,6 +77,7 @@ impl ThreadContext {
             calls_left: 0,
             stress: i64::MAX,
             result: 0,
+            poll_answer: 0,
             exit_buffer: exit_buffer.get().cast(),
             exit_version: 0,
             frame: std::ptr::null_mut(),
