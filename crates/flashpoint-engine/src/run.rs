@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -116,15 +116,21 @@ impl<H: Python> Engine<H> {
     /// Calls a function with its bound parameters, one slot each; borrowed.
     pub fn call(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
         let forced = self.forced_tier(unit);
-        if forced != Some(0)
-            && let Some(version) = self.call_version(host, unit, args, forced)?
-            && let Some(compiled) = code_for(host, &version)
+        let version = if forced == Some(0) { None } else { self.call_version(host, unit, args, forced)? };
+        if let Some(version) = &version
+            && let Some(compiled) = code_for(host, version)
+            && (compiled.tier > 1 || !version.is_in_loops())
         {
-            let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
+            let ran = self.run_version(host, unit, version, &compiled, args, None)?;
             return self.go_on(host, ran);
         }
         unit.calls.fetch_add(1, Ordering::Relaxed);
-        self.interpret(host, unit, args)
+        unit.loop_ran_long.store(false, Ordering::Relaxed);
+        let result = self.interpret(host, unit, args);
+        if let Some(version) = version.filter(|_| forced.is_none()) {
+            version.in_loops.store(unit.loop_ran_long.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        result
     }
 
     // ---- choosing a version
@@ -193,11 +199,17 @@ impl<H: Python> Engine<H> {
 
     /// Counts a call of a version that has no code, and asks for some when it pays.
     fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
-        if version.cell.requested.load(Ordering::Relaxed) == 0
-            && (version.misses.fetch_add(1, Ordering::Relaxed)
-                >= if forced.is_some() { 0 } else { self.policy.calls_before_tier1() }
-                || unit.has_hot_loop.load(Ordering::Relaxed))
-        {
+        if version.cell.requested.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        let calls_before = if forced.is_some() { 0 } else { self.policy.calls_before_tier1() };
+        let is_called_often = version.misses.fetch_add(1, Ordering::Relaxed) >= calls_before;
+        let in_loops = version.is_in_loops();
+        if is_called_often && in_loops && forced.is_none() && self.compiler.has_tier2() {
+            // Its loops have code already: nobody needs to wait for tier 1.
+            version.cell.requested.store(1, Ordering::Relaxed);
+            self.request_tier2(unit, version);
+        } else if is_called_often || (unit.has_hot_loop.load(Ordering::Relaxed) && !in_loops) {
             self.request_code(unit, version, forced);
         }
     }
@@ -234,6 +246,7 @@ impl<H: Python> Engine<H> {
             epoch,
             misses: AtomicU32::new(0),
             exits: AtomicU32::new(0),
+            in_loops: AtomicBool::new(false),
         });
         if !version.lowered.steps.is_empty() {
             self.versions.lock().expect("no panic while locked").insert(number, &version);
@@ -351,12 +364,15 @@ impl<H: Python> Engine<H> {
         };
         let left = context::enter(compiled, &words, &state, &mut activation);
         WORDS.set(words);
+        let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
+        if long {
+            unit.loop_ran_long.store(true, Ordering::Relaxed);
+        }
         let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
         } else {
-            let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
         for object in activation.made {

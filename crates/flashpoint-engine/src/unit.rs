@@ -74,6 +74,8 @@ pub struct Unit<H: Python> {
     /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
     /// once.
     pub has_hot_loop: AtomicBool,
+    /// Whether one of its compiled loops, entered from tier 0, has run for long since this was last reset.
+    pub loop_ran_long: AtomicBool,
     /// What happened so far.
     pub stats: Stats,
 }
@@ -126,6 +128,8 @@ pub struct Version<H: Python> {
     pub misses: AtomicU32,
     /// Times it left by a guard.
     pub exits: AtomicU32,
+    /// Of a version for calls: the last call that tier 0 ran spent its time in compiled loops.
+    pub in_loops: AtomicBool,
 }
 
 /// Functions and objects that a version names by number, and what it assumes of the world.
@@ -299,6 +303,7 @@ impl<H: Python> Unit<H> {
             nested: RwLock::default(),
             calls: AtomicU32::new(0),
             has_hot_loop: AtomicBool::new(false),
+            loop_ran_long: AtomicBool::new(false),
             stats: Stats::default(),
         })
     }
@@ -500,6 +505,11 @@ impl<H: Python> Version<H> {
     #[inline]
     pub fn holds(&self, host: &mut H) -> bool {
         host.assumptions_hold(&self.tables.assumptions) && self.tables.linked.iter().all(|callee| callee.holds(host))
+    }
+
+    /// Whether calls go to compiled loops by tier 0 as long as this version has no code of tier 2.
+    pub fn is_in_loops(&self) -> bool {
+        self.in_loops.load(Ordering::Relaxed)
     }
 
     /// Whether operations of it have no typed form, and the user did not allow for that.
