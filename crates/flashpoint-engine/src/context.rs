@@ -232,7 +232,7 @@ impl<H: Python> Activation<H> {
             }
             let (slot, place) = match param.source {
                 // Entered without slots: no step stands in such code, and what a callee is given it cannot change unseen.
-                EntrySource::Slot(slot) => match self.entry().get(slot.0 as usize) {
+                EntrySource::Slot(slot) | EntrySource::Lent(slot) => match self.entry().get(slot.0 as usize) {
                     Some(content) => (*content, slot),
                     None => continue,
                 },

@@ -36,6 +36,8 @@ use crate::unit::{CodeCell, Compiled, Unit, Version};
 const WORTHWHILE: Duration = Duration::from_micros(100);
 /// Guard failures at one operation before the code is made without the speculation.
 const GIVE_UP: u32 = 1000;
+/// Results of another type than a version returns in a register before the next one returns that type so.
+const OTHER_RESULTS: u32 = 32;
 /// Times that a function is compiled anew because results had types that were not seen before.
 const MAX_RETYPED: u32 = 4;
 
@@ -126,7 +128,7 @@ impl<H: Python> Engine<H> {
         }
         unit.calls.fetch_add(1, Ordering::Relaxed);
         unit.loop_ran_long.store(false, Ordering::Relaxed);
-        let result = self.interpret(host, unit, args);
+        let result = self.interpret(host, unit, args).inspect(|value| unit.note_returned(value));
         if let Some(version) = version.filter(|_| forced.is_none()) {
             version.in_loops.store(unit.loop_ran_long.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -229,11 +231,11 @@ impl<H: Python> Engine<H> {
             function: unit.code.generic().clone(),
             entry,
             slots: slots.clone(),
-            promised: None,
+            promised: unit.returned(),
             licences: unit.options.licences,
         };
         let epoch = unit.epoch();
-        let _being_made = BeingMade::begin(unit);
+        let _being_made = BeingMade::begin(unit, &slots);
         let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
         let version = Arc::new(Version {
             number,
@@ -320,7 +322,9 @@ impl<H: Python> Engine<H> {
                     }
                     words.extend(held_words(slot));
                 }
-                EntrySource::Slot(slot) => host.push_words(&slots[slot.0 as usize], &param.ty, &mut words),
+                EntrySource::Slot(slot) | EntrySource::Lent(slot) => {
+                    host.push_words(&slots[slot.0 as usize], &param.ty, &mut words)
+                }
                 EntrySource::Known(object) => {
                     let object = version.tables.objects[object as usize];
                     host.push_words(&object, &param.ty, &mut words);
@@ -424,7 +428,11 @@ impl<H: Python> Engine<H> {
             objects: Vec::new(),
         };
         let ran = rebuilder.with_objects(host, snapshot, |rebuilder, host| match &snapshot.exit {
-            ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
+            ExitKind::Return(recipe) => {
+                let value = rebuilder.make(host, unit, recipe)?;
+                self.learn_returned(unit, version, &value, compiled.exit_counts[exit].load(Ordering::Relaxed));
+                Ok(Ran::Returned(value))
+            }
             _ => rebuilder.frames(host, snapshot).map(|mut frames| {
                 if snapshot.reason == Reason::HandOver && frames.len() == 1 {
                     return Ran::HandOver(frames.remove(0));
@@ -440,6 +448,17 @@ impl<H: Python> Engine<H> {
             host.restore_pending(exception);
         }
         ran
+    }
+
+    /// Learns from a result that did not come in a register, for the `count`th time.
+    fn learn_returned(&self, unit: &Arc<Unit<H>>, version: &Version<H>, value: &Slot, count: u32) {
+        unit.note_returned(value);
+        if count == OTHER_RESULTS
+            && unit.returned().is_some_and(|ty| version.lowered.result.as_ref() != Some(&ty))
+            && unit.n_retyped.fetch_add(1, Ordering::Relaxed) < MAX_RETYPED
+        {
+            unit.bump_epoch();
+        }
     }
 
     /// Learns from an exit what the next version should do otherwise.
@@ -526,7 +545,7 @@ impl<H: Python> Engine<H> {
         }
         let raised = std::mem::take(&mut activation.raised);
         let left = self.leave(host, &unit, &version, &compiled, &[], left, raised, false);
-        let result = left.and_then(|ran| self.go_on(host, ran));
+        let result = left.and_then(|ran| self.go_on(host, ran)).inspect(|value| unit.note_returned(value));
         if unit.epoch() != version.epoch {
             activation.relink(self, &version);
         }
