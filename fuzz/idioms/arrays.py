@@ -26,6 +26,15 @@ ROWS = (
     "{w}.T[1]",
     "{w}[:2, 1:3]",
 )
+# Numbers, and arrays that fit, are broadcast, overlap or do not fit.
+VALUES = (
+    "{k}", "i & 7", "{e}", "s", "a[:4]", "(1, 2, 3, 4)", "a[:1]", "{w}[1:2]", "{w}[:1]", "np.arange(5)[3:4]", "{w}[..., :1]", "{w}[0]",
+)  # fmt: skip
+# Slices of one length that overlap.
+SHIFTS = (
+    ("{w}[1:]", "{w}[:-1]"), ("{w}[:-1]", "{w}[1:]"), ("{w}[3:]", "{w}[:-3]"), ("{w}[::-1][1:]", "{w}[::-1][:-1]"),
+    ("{w}[4:8]", "{w}[{k} % 8:{k} % 8 + 4]"), ("{w}[2::2]", "{w}[:-2:2]"), ("{w}[::-1]", "{w}"), ("{w}[:6]", "{w}[6:0:-1]"),
+)  # fmt: skip
 # What Python code does to an array meanwhile.
 HEADERS = ("w.shape = w.shape[::-1]", "w.flags.writeable = False", "w.flags.writeable = not w.flags.writeable", "w[0] = 7", "w.shape = (2, 6)", "w.shape = (12,)", "w[:] = w[::-1]")  # fmt: skip
 UFUNCS = (
@@ -54,21 +63,13 @@ class Arrays(Scene):
         self.at_start(f"{w} = np.arange(12).astype('{code}'){'.reshape(3, 4)' if two else ''}")
         part = lambda: rng.pick(ROWS if two else SLICES).format(w=w, k=self.small())
         for _ in range(rng.pick((1, 1, 2))):
-            value = rng.pick(
-                (
-                    part(),
-                    part(),
-                    self.small(),
-                    "i & 7",
-                    self.element(),
-                    "a[:4]",
-                    "s",
-                    f"{part()} + 1",
-                    "(1, 2, 3, 4)",
-                    f"{part()} * 2",
-                )
+            value = rng.pick((part(), part(), f"{part()} + 1", f"{part()} * 2", *VALUES)).format(
+                w=w, e=self.element(), k=self.small()
             )
-            self.in_loop(f"{part()} {rng.pick(('=', '=', '=', '+='))} {value}")
+            target = part()
+            if not two and rng.chance(0.35):
+                target, value = (text.format(w=w, k=self.small()) for text in rng.pick(SHIFTS))
+            self.in_loop(f"{target} {rng.pick(('=', '=', '=', '+='))} {value}")
         if rng.chance(0.5):
             self.in_loop(self.add(f"{w}[{'i % 3, -1' if two else 'i % 12'}]"))
         self.results.append(w)

@@ -104,6 +104,15 @@ class Scene:
             return ["try:", *("    " + line for line in part), f"except {rng.pick(CAUGHT)}:", f"    {handler}"]
         return part
 
+    def tried(self, line: str) -> list:
+        """A statement in a `try` whose handler reads what the statement would have written."""
+        return [
+            "try:",
+            f"    {line}",
+            f"except {self.rng.pick(CAUGHT)}:",
+            f"    {self.rng.pick(('r += 1000', 'r = (r, i)[1]', 'r = r * 2'))}",
+        ]
+
     def steps(self) -> list:
         rng = self.rng
         steps = []
