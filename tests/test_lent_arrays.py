@@ -64,6 +64,35 @@ def test_arguments_of_the_caller_and_views(order):
     check(calls, [float_arrays("f8", order), float_arrays("f4", order), (strided[0], strided)], 40, scenario=True)
 
 
+KEEPS = """
+def keeps(a, i):
+    PAD
+    if i == 190:
+        KEPT.append(a)
+    return a[0] + i
+"""
+
+
+def views_and_arrays(decorate, n):
+    g = large(decorate, KEEPS)
+    kept = g.__globals__["KEPT"] = []
+
+    def f(a, n):
+        s = 0.0
+        for i in range(n):
+            s += g(a[:], i % 150)
+        return s
+
+    f = decorate(f)
+    a = np.arange(4.0)
+    results = [f(a, n) for _ in range(3)] + [g(a, i) for i in range(200)]
+    return results, [array is a for array in kept]
+
+
+def test_a_version_for_views_is_not_entered_with_an_array():
+    check(views_and_arrays, 300, scenario=True, needs_fallback=True)
+
+
 MADE = """
 def fill(t, i):
     PAD

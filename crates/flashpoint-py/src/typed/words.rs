@@ -120,6 +120,8 @@ pub fn has_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx, ty: &SlotTyp
         (SlotType::Array(wanted, Owner::Entry(owner)), Tag::Object) => {
             *owner == place.0 && array_type(host, slot.a).as_ref() == Some(wanted)
         }
+        // An exit would make a new object of it.
+        (SlotType::Array(_, Owner::ViewOfLent), _) => false,
         // Of an iterator over an array, that array may be lent.
         (SlotType::Array(wanted, _), Tag::Object | Tag::SeqIter) => array_type(host, slot.a).as_ref() == Some(wanted),
         _ => slot_type(host, slot, place) == *ty,
