@@ -1,6 +1,7 @@
 """Python code that runs from compiled code may give an array another header; the code goes on as CPython would."""
 
 import resource
+import sys
 
 import numpy as np
 import pytest
@@ -124,3 +125,64 @@ def test_arrays_made_in_a_loop_are_given_back():
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     # One page of each array is touched: all of them alive at once would be the address space of 2.4 GB, and 12 MB.
     assert grown < 6_000, f"{grown} KB"
+
+
+A = np.arange(12.0).reshape(3, 4).copy()
+HOW = "shape"
+
+
+def change_header():
+    if HOW == "shape":
+        A.shape = A.shape[::-1]
+    elif HOW == "dtype":
+        A.dtype = np.int64 if A.dtype == np.float64 else np.float64
+    elif HOW == "writeable":
+        A.flags.writeable = not A.flags.writeable
+    elif HOW == "resize":
+        A.resize((3, 4) if A.shape[0] > 3 else (5000, 40), refcheck=False)
+
+
+def callee(n):
+    """Too long to be inlined, so that it is called in registers; the call in it is a step."""
+    x = n * 1.0
+    x = ((((((((x * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0) - 1.0
+    x = ((((((((x * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5) - 1.0
+    x = ((((((((x * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0) - 1.0
+    x = ((((((((x * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5) - 1.0
+    if n % 50 == 49:
+        change_header()
+    return x
+
+
+def calls(a, n):
+    s = 0.0
+    for i in range(n):
+        s += a[1, 0] * 3.0
+        s += callee(i)
+        a[0, 1] = i
+    return s
+
+
+@pytest.mark.parametrize("how", ["shape", "dtype", "writeable", "resize"])
+@pytest.mark.parametrize("tier", [None, 1, 2] if flashpoint.tier2_available() else [None, 1])
+def test_a_callee_changes_an_array_of_a_cached_call(how, tier, monkeypatch):
+    here = sys.modules[__name__]
+    monkeypatch.setattr(here, "HOW", how)
+
+    def run(function):
+        results = []
+        for call in range(12):
+            monkeypatch.setattr(here, "A", np.arange(12.0).reshape(3, 4).copy())
+            try:
+                # With no call that changes the header, with one, and with several.
+                results.append(function(A, (10, 60, 170)[call % 3]))
+            except ValueError as error:
+                results.append(str(error))
+            results.append((A.shape, A.dtype, A.flags.writeable, A.tobytes()))
+        return results
+
+    expected = run(calls)
+    monkeypatch.setattr(here, "callee", flashpoint.njit(callee, tier=tier, fallback=True))
+    compiled = flashpoint.njit(calls, tier=tier, fallback=True)
+    for _ in range(3):
+        assert run(compiled) == expected

@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use flashpoint_frontend::lower::EntrySource;
+use flashpoint_frontend::lower::{EntryParam, EntrySource};
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::generic::SlotIdx;
@@ -157,6 +157,9 @@ pub(crate) struct Activation<H: Python> {
     pub version: *const Version<H>,
     /// What the slots of its unit hold at entry; alive as long as the activation.
     pub entry: *const [Slot],
+    /// Of a call that made no slots, the addresses of its arguments instead, in the order of the unit's slots; alive as long
+    /// as the activation.
+    pub arguments: *const [u64],
     /// Polls that are to pass before the host is attached to again: it was busy the last time.
     pub polls_to_skip: u32,
     /// The swap generation at entry.
@@ -215,6 +218,26 @@ impl<H: Python> Activation<H> {
         self.made.len() > MANY_ARRAYS
     }
 
+    /// The array, or what holds arrays, that a parameter's words were read from.
+    fn array_of(&self, param: &EntryParam) -> Option<(Slot, SlotIdx)> {
+        // SAFETY: whoever enters keeps the arguments for longer than the activation lives.
+        let arguments = unsafe { &*self.arguments };
+        match param.source {
+            EntrySource::Slot(slot) => {
+                let argument = || arguments.get(slot.idx()).map(|address| Slot::object(*address));
+                Some((self.entry().get(slot.idx()).copied().or_else(argument)?, slot))
+            }
+            EntrySource::Known(object) => Some((self.version().tables.objects[object as usize], SlotIdx(0))),
+        }
+    }
+
+    /// The arrays that the code reads and writes: those whose memory must stay where it is while other threads run.
+    pub fn arrays(&self) -> Vec<Slot> {
+        let read = self.version().params().iter().filter(|param| param.ty.holds_arrays());
+        let made = self.made.iter().map(|array| Slot::object(*array));
+        read.filter_map(|param| Some(self.array_of(param)?.0)).chain(made).collect()
+    }
+
     /// Whether the arrays whose pointers, extents and strides the code has read are what they were: Python code may give an
     /// array another shape, type, memory or writability.
     fn arrays_are_as_read(&self, host: &mut H) -> bool {
@@ -229,14 +252,8 @@ impl<H: Python> Activation<H> {
             if !param.ty.holds_arrays() {
                 continue;
             }
-            let (slot, place) = match param.source {
-                // Entered without slots: no step stands in such code, and what a callee is given it cannot change unseen.
-                EntrySource::Slot(slot) => match self.entry().get(slot.0 as usize) {
-                    Some(content) => (*content, slot),
-                    None => continue,
-                },
-                EntrySource::Known(object) => (version.tables.objects[object as usize], SlotIdx(0)),
-            };
+            // Of code called in registers the parameters are numbers.
+            let Some((slot, place)) = self.array_of(param) else { continue };
             now.clear();
             if !host.has_type(&slot, place, &param.ty) {
                 return false;

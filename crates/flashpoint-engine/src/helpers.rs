@@ -191,7 +191,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
-    engine.has_polled(&activation.counted_version());
+    activation.version().cell.warm();
     let swap = swap_generation() != activation.generation || activation.has_made_many();
     if activation.polls_to_skip > 0 && !swap {
         activation.polls_to_skip -= 1;
@@ -202,6 +202,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
     // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
     activation.polls_to_skip =
         (10 * (engine.policy.clock.now() - asked).as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
+    engine.has_polled(&activation.counted_version());
     if host.poll().is_err() {
         activation.raised = true;
         return 2;
@@ -210,7 +211,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
         return 1;
     }
     if activation.polls_left == 0 {
-        host.detach();
+        host.detach(&activation.arrays());
     }
     0
 }

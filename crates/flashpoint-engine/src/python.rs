@@ -103,8 +103,11 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
         Opened::default()
     }
 
-    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`].
-    fn detach(&mut self) {}
+    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`]. The memory of these arrays
+    /// stays where it is meanwhile.
+    fn detach(&mut self, arrays: &[Slot]) {
+        let _ = arrays;
+    }
 
     /// Ends what [`Python::detach`] began, if it did.
     #[inline]

@@ -83,12 +83,18 @@ impl<H: Python> Engine<H> {
                 || code_for(host, version).is_some_and(|code| Arc::ptr_eq(&code, &ready.compiled)))
     }
 
-    /// Enters a version that is current. `words` are its parameters.
+    /// Enters a version that is current. `words` are its parameters, `args` the addresses of the call's arguments.
     ///
     /// # Errors
     /// If it left compiled code.
     #[inline]
-    pub fn enter_ready(&self, host: &mut H, ready: &Ready<H>, words: &[u64]) -> Result<Slot, Unfinished> {
+    pub fn enter_ready(
+        &self,
+        host: &mut H,
+        ready: &Ready<H>,
+        words: &[u64],
+        args: &[u64],
+    ) -> Result<Slot, Unfinished> {
         crate::threads::ensure_ticker(&self.policy);
         // As in `Engine::call`; what was published since the version was found current is noticed at the first poll.
         let generation = context::swap_generation();
@@ -98,6 +104,7 @@ impl<H: Python> Engine<H> {
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
             entry: &[],
+            arguments: args,
             polls_to_skip: 0,
             generation: if is_best { generation } else { generation.wrapping_sub(1) },
             polls_left: 0,

@@ -330,6 +330,7 @@ impl<H: Python> Engine<H> {
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
             entry: slots,
+            arguments: &[],
             polls_to_skip: 0,
             generation,
             polls_left: osr_every,
@@ -416,6 +417,9 @@ impl<H: Python> Engine<H> {
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
             }),
         });
+        if ran.is_err() {
+            rebuilder.release_untaken(host, &compiled.func, snapshot, compiled.exit_words[exit]);
+        }
         if rebuilder.result_slot.tag != Tag::Unbound {
             host.release(rebuilder.result_slot);
         }

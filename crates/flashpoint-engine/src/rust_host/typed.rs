@@ -102,8 +102,10 @@ impl Python for RustHost {
     }
 
     fn restore_pending(&mut self, exception: Slot) {
-        if exception.tag != Tag::Unbound {
-            self.pending.get_or_insert(exception);
+        if self.pending.is_some() {
+            self.release(exception);
+        } else if exception.tag != Tag::Unbound {
+            self.pending = Some(exception);
         }
     }
 
@@ -113,6 +115,12 @@ impl Python for RustHost {
 
     fn warnings_raise(&mut self) -> bool {
         false
+    }
+
+    fn attach(&mut self) {
+        if let Some(hook) = self.on_attach.clone() {
+            hook(self);
+        }
     }
 
     fn calls_left(&mut self) -> i32 {

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use flashpoint_engine::python::{HostFunctionStatus, Python as _};
@@ -28,6 +29,8 @@ use crate::host::convert::unbox_borrowed;
 
 /// Functions of different operand types that a process calls at most; further ones are left to tier 0.
 const MAX_FUNCTIONS: usize = 4096;
+/// As [`MAX_FUNCTIONS`], for tests.
+static LIMIT: AtomicUsize = AtomicUsize::new(MAX_FUNCTIONS);
 /// Operands of a function at most.
 const MAX_OPERANDS: usize = 8;
 
@@ -54,6 +57,11 @@ static TABLE: [OnceLock<Box<Routine>>; MAX_FUNCTIONS] = [const { OnceLock::new()
 static FOUND: Mutex<Option<Found>> = Mutex::new(None);
 type Found = HashMap<(usize, Vec<SlotType>), HostFunction>;
 
+/// Has further functions be left to tier 0 from this number of them on. For tests; `None` for what the table holds.
+pub fn set_limit(limit: Option<usize>) {
+    LIMIT.store(limit.unwrap_or(MAX_FUNCTIONS), Ordering::Relaxed);
+}
+
 /// How compiled code calls `callable` on scalars of these types.
 pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -> Option<HostFunction> {
     if args.len() > MAX_OPERANDS {
@@ -66,15 +74,15 @@ pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -
     }
     let (routine, params, result) = make(host, callable, args)?;
     let is_numpy = matches!(routine, Routine::Loop(_));
-    // The reference is kept for ever.
-    let _ = callable.clone().into_ptr();
     let mut found = FOUND.lock().ok()?;
     let found = found.get_or_insert_default();
     let number = found.len();
     match found.entry(key) {
         Entry::Occupied(other) => Some(other.get().clone()),
         Entry::Vacant(place) => {
-            TABLE.get(number)?.set(Box::new(routine)).ok()?;
+            TABLE.get(number).filter(|_| number < LIMIT.load(Ordering::Relaxed))?.set(Box::new(routine)).ok()?;
+            // The reference is kept for ever.
+            let _ = callable.clone().into_ptr();
             Some(place.insert(HostFunction { number: number as u64, params, result, is_numpy }).clone())
         }
     }
