@@ -127,19 +127,19 @@ def test_arrays_made_in_a_loop_are_given_back():
     assert grown < 6_000, f"{grown} KB"
 
 
-A = np.arange(12.0).reshape(3, 4).copy()
-HOW = "shape"
+STATE = {"how": "leave", "array": None}
 
 
 def change_header():
-    if HOW == "shape":
-        A.shape = A.shape[::-1]
-    elif HOW == "dtype":
-        A.dtype = np.int64 if A.dtype == np.float64 else np.float64
-    elif HOW == "writeable":
-        A.flags.writeable = not A.flags.writeable
-    elif HOW == "resize":
-        A.resize((3, 4) if A.shape[0] > 3 else (5000, 40), refcheck=False)
+    how, a = STATE["how"], STATE["array"]
+    if how == "shape":
+        a.shape = a.shape[::-1]
+    elif how == "dtype":
+        a.dtype = np.int64 if a.dtype == np.float64 else np.float64
+    elif how == "writeable":
+        a.flags.writeable = not a.flags.writeable
+    elif how == "resize":
+        a.resize((3, 4) if a.shape[0] > 3 else (5000, 40), refcheck=False)
 
 
 def callee(n):
@@ -166,23 +166,20 @@ def calls(a, n):
 @pytest.mark.parametrize("how", ["shape", "dtype", "writeable", "resize"])
 @pytest.mark.parametrize("tier", [None, 1, 2] if flashpoint.tier2_available() else [None, 1])
 def test_a_callee_changes_an_array_of_a_cached_call(how, tier, monkeypatch):
-    here = sys.modules[__name__]
-    monkeypatch.setattr(here, "HOW", how)
+    def run(function, how, n):
+        STATE.update(how=how, array=np.arange(12.0).reshape(3, 4).copy())
+        try:
+            result = function(STATE["array"], n)
+        except ValueError as error:
+            result = str(error)
+        a = STATE["array"]
+        return result, a.shape, a.dtype, a.flags.writeable, a.tobytes()
 
-    def run(function):
-        results = []
-        for call in range(12):
-            monkeypatch.setattr(here, "A", np.arange(12.0).reshape(3, 4).copy())
-            try:
-                # With no call that changes the header, with one, and with several.
-                results.append(function(A, (10, 60, 170)[call % 3]))
-            except ValueError as error:
-                results.append(str(error))
-            results.append((A.shape, A.dtype, A.flags.writeable, A.tobytes()))
-        return results
-
-    expected = run(calls)
-    monkeypatch.setattr(here, "callee", flashpoint.njit(callee, tier=tier, fallback=True))
+    # With one change of the header, and with several.
+    expected = [run(calls, how, n) for n in (60, 170)]
+    monkeypatch.setattr(sys.modules[__name__], "callee", flashpoint.njit(callee, tier=tier, fallback=True))
     compiled = flashpoint.njit(calls, tier=tier, fallback=True)
-    for _ in range(3):
-        assert run(compiled) == expected
+    for _ in range(8):
+        for _ in range(80):
+            run(compiled, "leave", 60)
+        assert [run(compiled, how, n) for n in (60, 170)] == expected

@@ -9,8 +9,8 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use flashpoint_frontend::lower::{EntryParam, EntrySource};
 use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::{EntryParam, EntrySource};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::slot::Slot;
@@ -170,10 +170,18 @@ pub(crate) struct Activation<H: Python> {
     pub raised: bool,
     /// The words of the version's parameters at entry; alive as long as the activation.
     pub words: *const [u64],
-    /// Arrays made by the code: owned addresses, released when the activation ends.
-    pub made: Vec<u64>,
-    /// What each of them was when it was made: its type and words.
-    pub made_as: Vec<(SlotType, Vec<u64>)>,
+    /// Arrays made by the code, released when the activation ends.
+    pub made: Vec<Made>,
+}
+
+/// An array made by compiled code.
+pub(crate) struct Made {
+    /// The array; owned.
+    pub array: Slot,
+    /// What it was when it was made.
+    pub ty: SlotType,
+    /// Its pointer and extents then.
+    pub words: Vec<u64>,
 }
 
 /// Arrays made by one activation before it is to end.
@@ -234,7 +242,7 @@ impl<H: Python> Activation<H> {
     /// The arrays that the code reads and writes: those whose memory must stay where it is while other threads run.
     pub fn arrays(&self) -> Vec<Slot> {
         let read = self.version().params().iter().filter(|param| param.ty.holds_arrays());
-        let made = self.made.iter().map(|array| Slot::object(*array));
+        let made = self.made.iter().map(|made| made.array);
         read.filter_map(|param| Some(self.array_of(param)?.0)).chain(made).collect()
     }
 
@@ -263,11 +271,10 @@ impl<H: Python> Activation<H> {
                 return false;
             }
         }
-        self.made.iter().zip(&self.made_as).all(|(array, (ty, words))| {
-            let array = Slot::object(*array);
+        self.made.iter().all(|made| {
             now.clear();
-            host.push_array_words(&array, &mut now);
-            now == *words && host.slot_type(&array, SlotIdx(0)) == *ty
+            host.push_array_words(&made.array, &mut now);
+            now == made.words && host.has_type(&made.array, SlotIdx(0), &made.ty)
         })
     }
 
@@ -370,6 +377,13 @@ pub(crate) fn set_result(ctx: *mut Context, word: u64) {
 pub(crate) fn scratch(ctx: *mut Context, n: usize) -> Vec<u64> {
     // SAFETY: as above.
     unsafe { (&(*ctx).scratch)[..n].to_vec() }
+}
+
+/// One scratch word.
+#[inline]
+pub(crate) fn scratch_word(ctx: *mut Context, at: usize) -> u64 {
+    // SAFETY: as above.
+    unsafe { (&(*ctx).scratch)[at] }
 }
 
 /// Sets the first scratch words.

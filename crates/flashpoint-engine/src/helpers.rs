@@ -11,7 +11,7 @@ use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Helper, LibFunc};
 
-use crate::context::{Activation, swap_generation};
+use crate::context::{Activation, Made, swap_generation};
 use crate::exits::held_slot;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::{HostFunctionStatus, Python};
@@ -84,8 +84,9 @@ unsafe extern "C" fn release<H: Python>(ctx: *mut Context, head: u64, a: u64) ->
     }
     // SAFETY: compiled code passes the context of the entry under way, and owns the reference it gives up.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    let is_quiet = host.releases_quietly(&slot);
     host.release(slot);
-    i64::from(!activation.may_go_on(host))
+    i64::from(!is_quiet && !activation.may_go_on(host))
 }
 
 unsafe extern "C" fn retain<H: Python>(ctx: *mut Context, head: u64, a: u64) {
@@ -117,12 +118,20 @@ unsafe extern "C" fn new_array<H: Python>(
     };
     let order = if order == 0 { ArrayOrder::C } else { ArrayOrder::Fortran };
     let Some(dtype) = DType::from_number(dtype as u32) else { return 1 };
-    match host.new_array(dtype, extents, fill, order) {
+    let made = host.new_array(dtype, extents, fill, order);
+    if let Ok(array) = made
+        && !activation.may_go_on(host)
+    {
+        // Collecting garbage runs finalizers, which may do anything. The exit that follows makes the array again.
+        host.release(array);
+        return 1;
+    }
+    match made {
         Ok(array) => {
             let mut words = Vec::new();
             host.push_array_words(&array, &mut words);
-            activation.made.push(array.a);
-            activation.made_as.push((host.slot_type(&array, SlotIdx(0)), words.clone()));
+            let ty = host.slot_type(&array, SlotIdx(0));
+            activation.made.push(Made { array, ty, words: words.clone() });
             if activation.has_made_many() {
                 // SAFETY: the context is alive while code runs on it.
                 unsafe { &(*ctx).poll }.store(1, std::sync::atomic::Ordering::Release);
@@ -166,6 +175,7 @@ unsafe extern "C" fn host_function<H: Python>(ctx: *mut Context, number: u64) ->
     let words = unsafe { &mut (*ctx).scratch };
     match host.call_host_function(number, words) {
         HostFunctionStatus::Done => 0,
+        HostFunctionStatus::Called => i64::from(!activation.may_go_on(host)),
         HostFunctionStatus::Leave => 1,
         HostFunctionStatus::Raised => {
             activation.raised = true;

@@ -337,7 +337,6 @@ impl<H: Python> Engine<H> {
             raised: false,
             words: &raw const words[..],
             made: Vec::new(),
-            made_as: Vec::new(),
         };
         if osr_every > 0 {
             context::request_poll();
@@ -360,8 +359,8 @@ impl<H: Python> Engine<H> {
             let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
-        for object in activation.made {
-            host.release(Slot::object(object));
+        for made in activation.made {
+            host.release(made.array);
         }
         ran
     }

@@ -354,7 +354,7 @@ fn an_exit_without_memory_ends_what_the_loop_holds() {
         host.out_of_memory = n == 80;
         host.interrupt = n == 80;
     });
-    assert_eq!(script.call(&unit, &args), "MemoryError");
+    assert_eq!(script.call(&unit, &args), "RuntimeError");
     assert_eq!(script.host.n_objects(), n_objects);
 }
 
@@ -526,4 +526,34 @@ fn requests_are_taken_hottest_first_and_dropped_when_nobody_wants_them() {
     assert!(script.step());
     assert_eq!(tiers(), [Some(2), None, Some(2)]);
     assert!(!script.step());
+}
+
+#[test]
+fn versions_that_break_again_and_again_are_made_less_and_less_often() {
+    let mut b = Builder::new("f", &[]);
+    let step = b.global("step");
+    b.ret(step);
+    let mut script = Script::new();
+    let unit = script.define(b.finish());
+    let call = |script: &mut Script, value: i64| {
+        script.host.set_global("step", Slot::int(value));
+        assert_eq!(script.call(&unit, &[]), value.to_string());
+    };
+    let before = script.engine.compiler.next_number();
+    for value in 0..200 {
+        call(&mut script, value);
+    }
+    // Five at once; then after 1, 2, 4 ... 64 calls more; the next one would be made after 128.
+    assert_eq!(script.engine.compiler.next_number() - before - 1, 12, "versions made in 200 calls");
+    for _ in 0..80 {
+        call(&mut script, -1);
+    }
+    assert_eq!(best_tier(&unit), Some(1), "what stays as it is gets code in the end");
+    // That version has run often enough to have paid for its making: the next one need not wait.
+    for _ in 0..40 {
+        call(&mut script, -1);
+    }
+    let before = script.engine.compiler.next_number();
+    call(&mut script, -2);
+    assert_eq!(script.engine.compiler.next_number() - before - 1, 1);
 }

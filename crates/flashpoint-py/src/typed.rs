@@ -228,6 +228,28 @@ impl TypedPython for EngineHost {
         opened
     }
 
+    fn is_exact_int(&mut self, slot: &Slot) -> bool {
+        // SAFETY: a slot of tag `Object` holds a live object; the GIL is held.
+        slot.tag == Tag::Object && unsafe { ffi::PyLong_CheckExact(slot.a as *mut ffi::PyObject) != 0 }
+    }
+
+    fn releases_quietly(&mut self, slot: &Slot) -> bool {
+        if !slot.owns() {
+            return true;
+        }
+        // SAFETY: what a slot owns is a live object; the GIL is held.
+        unsafe {
+            let object = slot.a as *mut ffi::PyObject;
+            let plain = [
+                &raw mut ffi::PyLong_Type,
+                &raw mut ffi::PyUnicode_Type,
+                &raw mut ffi::PyFloat_Type,
+                &raw mut ffi::PyBytes_Type,
+            ];
+            ffi::Py_REFCNT(object) > 1 || plain.contains(&ffi::Py_TYPE(object))
+        }
+    }
+
     fn detach(&mut self, arrays: &[Slot]) {
         if self.detached.is_null() {
             // SAFETY: the GIL is held, and the activation keeps the arrays; this thread touches no object until `attach`.

@@ -69,8 +69,15 @@ pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -
     }
     let key = (callable.as_ptr() as usize, args.to_vec());
     // Not locked while Python runs: that may wait for another thread.
-    if let Some(function) = FOUND.lock().ok()?.get_or_insert_default().get(&key) {
-        return Some(function.clone());
+    {
+        let mut found = FOUND.lock().ok()?;
+        let found = found.get_or_insert_default();
+        if let Some(function) = found.get(&key) {
+            return Some(function.clone());
+        }
+        if found.len() >= LIMIT.load(Ordering::Relaxed) {
+            return None;
+        }
     }
     let (routine, params, result) = make(host, callable, args)?;
     let is_numpy = matches!(routine, Routine::Loop(_));
@@ -80,7 +87,7 @@ pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -
     match found.entry(key) {
         Entry::Occupied(other) => Some(other.get().clone()),
         Entry::Vacant(place) => {
-            TABLE.get(number).filter(|_| number < LIMIT.load(Ordering::Relaxed))?.set(Box::new(routine)).ok()?;
+            TABLE.get(number)?.set(Box::new(routine)).ok()?;
             // The reference is kept for ever.
             let _ = callable.clone().into_ptr();
             Some(place.insert(HostFunction { number: number as u64, params, result, is_numpy }).clone())
@@ -123,21 +130,21 @@ fn make(
 
 /// Calls a function; see [`flashpoint_engine::python::Python::call_host_function`].
 pub fn call(host: &mut EngineHost, number: u64, words: &mut [u64; SCRATCH_WORDS]) -> HostFunctionStatus {
-    let is_done = match TABLE.get(number as usize).and_then(OnceLock::get).map(Box::as_ref) {
-        Some(Routine::Loop(found)) => found.call(words),
+    match TABLE.get(number as usize).and_then(OnceLock::get).map(Box::as_ref) {
+        Some(Routine::Loop(found)) if found.call(words) => HostFunctionStatus::Done,
         Some(Routine::Function { native, callable, params, result }) => {
             if native.is_some_and(|native| native(words, params.len()).is_some()) {
                 return HostFunctionStatus::Done;
             }
             host.attach();
             match call_function(host, callable.0, params, words) {
-                Some(value) => take_result(host, value, result, words),
-                None => return left_by(host),
+                Some(value) if take_result(host, &value, result, words) => HostFunctionStatus::Called,
+                Some(_) => HostFunctionStatus::Leave,
+                None => left_by(host),
             }
         }
-        None => false,
-    };
-    if is_done { HostFunctionStatus::Done } else { HostFunctionStatus::Leave }
+        _ => HostFunctionStatus::Leave,
+    }
 }
 
 /// What becomes of the pending exception. The function's own is raised when tier 0 does the call again.
@@ -196,7 +203,7 @@ fn slot_of(ty: &SlotType, words: &mut impl Iterator<Item = u64>) -> Slot {
 }
 
 /// Puts the words of a function's result where they go, if it is of the promised type.
-fn take_result(host: &mut EngineHost, value: Bound<'static, PyAny>, ty: &SlotType, words: &mut [u64]) -> bool {
+fn take_result(host: &mut EngineHost, value: &Bound<'static, PyAny>, ty: &SlotType, words: &mut [u64]) -> bool {
     // SAFETY: a live object, the GIL is held.
     let slot = unsafe { unbox_borrowed(host.numpy, value.as_ptr()) }.unwrap_or(Slot::object(value.as_ptr() as u64));
     if !host.has_type(&slot, SlotIdx(0), ty) {
