@@ -25,7 +25,7 @@ const MAX_POLLS_SKIPPED: u128 = 20;
 /// Addresses of helpers and of libm, for hosts of type `H`.
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     let mut table = Box::new([missing as *const () as usize; HELPER_TABLE_WORDS]);
-    let helpers: [(Helper, usize); 11] = [
+    let helpers: [(Helper, usize); 10] = [
         (Helper::GenericStep, generic_step::<H> as *const () as usize),
         (Helper::Release, release::<H> as *const () as usize),
         (Helper::Retain, retain::<H> as *const () as usize),
@@ -34,7 +34,6 @@ pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
         (Helper::Poll, poll::<H> as *const () as usize),
         (Helper::FloatPow, float_pow as *const () as usize),
         (Helper::RoundDigits, round_digits as *const () as usize),
-        (Helper::Int128ToFloat, int128_to_float as *const () as usize),
         (Helper::IntPow, int_pow as *const () as usize),
         (Helper::HostFunction, host_function::<H> as *const () as usize),
     ];
@@ -232,10 +231,6 @@ extern "C" fn float_pow(_: *mut Context, base: f64, exponent: f64) -> f64 {
 
 extern "C" fn round_digits(_: *mut Context, x: f64, ndigits: i64) -> f64 {
     arith::round_digits(x, ndigits).unwrap_or(f64::INFINITY)
-}
-
-extern "C" fn int128_to_float(_: *mut Context, low: u64, high: i64) -> f64 {
-    arith::int128_to_float((i128::from(high) << 64) | i128::from(low))
 }
 
 /// Two words, as C returns them.

@@ -279,6 +279,7 @@ impl<H: Python> Engine<H> {
             callees: version.tables.callees.clone(),
             stress: self.policy.deopt_every() != 0,
             short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
+            quick_emit: self.policy.quick_emit(),
         }
     }
 

@@ -695,8 +695,14 @@ impl FunctionInfo {
     /// The slots of a frame that matter while one of its calls is under way.
     fn live_around_call(&self, call: Pc) -> Vec<SlotIdx> {
         let op = &self.generic.ops[call.0 as usize];
+        let handler = self.generic.handlers.iter().find(|handler| (handler.start..handler.end).contains(&call));
         let mut gone = Vec::new();
-        op.for_each_write(|slot| gone.push(slot));
+        op.for_each_write(|slot| {
+            // A call that raises writes nothing: a handler finds what was there before.
+            if !handler.is_some_and(|handler| self.liveness.is_live_before(handler.target, slot)) {
+                gone.push(slot);
+            }
+        });
         op.for_each_read(|slot| {
             if self.generic.slots[slot.0 as usize].kind == SlotKind::Temp {
                 gone.push(slot);
