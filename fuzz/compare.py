@@ -80,7 +80,7 @@ MODES = (
 FALLBACK = MODES[-1]
 # How often one of a program's two modes is one with tier 2: LLVM takes much longer than all the rest, and what its loop
 # passes do shows in kernels.
-TIER2_CHANCES = {"kernel": 0.55, "idiom": 0.35, "scalars": 0.35, "small": 0.3, "large": 0.08}
+TIER2_CHANCES = {"kernel": 0.55, "idiom": 0.25, "scalars": 0.35, "small": 0.3, "large": 0.08}
 
 
 class Outcome(NamedTuple):
@@ -233,6 +233,8 @@ class Loaded:
         kwargs = self.evaluate(rest[0], scope) if rest else {}
         inputs = [*args, *kwargs.values()]
         value = error = None
+        # Sets `errno` to 0: CPython's abs() of a complex NaN looks at it without having set it.
+        math.fmod(1.0, 1.0)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:

@@ -26,6 +26,15 @@ ROWS = (
     "{w}.T[1]",
     "{w}[:2, 1:3]",
 )
+# Numbers, and arrays that fit, are broadcast, overlap or do not fit.
+VALUES = (
+    "{k}", "i & 7", "{e}", "s", "a[:4]", "(1, 2, 3, 4)", "a[:1]", "{w}[1:2]", "{w}[:1]", "np.arange(5)[3:4]", "{w}[..., :1]", "{w}[0]",
+)  # fmt: skip
+# Slices of one length that overlap.
+SHIFTS = (
+    ("{w}[1:]", "{w}[:-1]"), ("{w}[:-1]", "{w}[1:]"), ("{w}[3:]", "{w}[:-3]"), ("{w}[::-1][1:]", "{w}[::-1][:-1]"),
+    ("{w}[4:8]", "{w}[{k} % 8:{k} % 8 + 4]"), ("{w}[2::2]", "{w}[:-2:2]"), ("{w}[::-1]", "{w}"), ("{w}[:6]", "{w}[6:0:-1]"),
+)  # fmt: skip
 # What Python code does to an array meanwhile.
 HEADERS = ("w.shape = w.shape[::-1]", "w.flags.writeable = False", "w.flags.writeable = not w.flags.writeable", "w[0] = 7", "w.shape = (2, 6)", "w.shape = (12,)", "w[:] = w[::-1]")  # fmt: skip
 UFUNCS = (
@@ -48,39 +57,35 @@ TYPES = ("np.float16", "np.complex64", "np.complex128", "np.float32", "np.float6
 class Arrays(Scene):
     def idea_slice_store(self) -> None:
         rng = self.rng
-        w = self.name("w")
         code = rng.pick((self.code, self.code, "i8", "f8", "f4", "u1", "?"))
         two = rng.chance(0.35)
-        self.at_start(f"{w} = np.arange(12).astype('{code}'){'.reshape(3, 4)' if two else ''}")
+        shape = ".reshape(3, 4)" if two else ""
+        w = self.array(
+            f"np.arange(12).astype('{code}'){shape}",
+            f"np.arange(24).astype('{code}')[::2]{shape}",
+            f"np.arange(12){shape}",
+        )
         part = lambda: rng.pick(ROWS if two else SLICES).format(w=w, k=self.small())
         for _ in range(rng.pick((1, 1, 2))):
-            value = rng.pick(
-                (
-                    part(),
-                    part(),
-                    self.small(),
-                    "i & 7",
-                    self.element(),
-                    "a[:4]",
-                    "s",
-                    f"{part()} + 1",
-                    "(1, 2, 3, 4)",
-                    f"{part()} * 2",
-                )
+            value = rng.pick((part(), part(), f"{part()} + 1", f"{part()} * 2", *VALUES)).format(
+                w=w, e=self.element(), k=self.small()
             )
-            self.in_loop(f"{part()} {rng.pick(('=', '=', '=', '+='))} {value}")
+            target = part()
+            if not two and rng.chance(0.35):
+                target, value = (text.format(w=w, k=self.small()) for text in rng.pick(SHIFTS))
+            self.in_loop(f"{target} {rng.pick(('=', '=', '=', '+='))} {value}")
         if rng.chance(0.5):
             self.in_loop(self.add(f"{w}[{'i % 3, -1' if two else 'i % 12'}]"))
-        self.results.append(w)
 
     def idea_header(self) -> None:
         """A callback changes the header of an array that the loop reads and writes."""
         rng = self.rng
-        w, poke = self.name("w"), self.name("poke")
-        self.at_start(
-            f"{w} = (np.arange(12){rng.pick(('', ' * 0.5'))}).reshape(3, 4)"
-            if rng.chance(0.7)
-            else f"{w} = np.zeros((3, 4)) + a[0].real"
+        poke = self.name("poke")
+        w = self.array(
+            "np.arange(12).reshape(3, 4)",
+            "(np.arange(12) * 0.5).reshape(3, 4)",
+            "np.arange(12).reshape(4, 3).T",
+            "np.zeros((3, 4), np.float32)",
         )
         lines = [
             f"def {poke}(w, i):",
@@ -108,7 +113,6 @@ class Arrays(Scene):
         self.in_loop(
             "try:", *("    " + line for line in lines), "except (IndexError, ValueError, TypeError):", "    r = 100 + i"
         )
-        self.results.append(w)
 
     def idea_errstate(self) -> None:
         rng = self.rng

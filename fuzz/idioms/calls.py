@@ -31,6 +31,8 @@ class Calls(Scene):
                 [f"r = {h}({x}, {y}) + \\", f"    {h}({y},", f"    {x})"],
                 [f"r += {h}({h}({x}, 1),", f"    {y})"],
                 ["r = max(r,", f"    {h}(", f"    {x}, {y}))"],
+                self.tried(f"r = {h}({x}, {y})"),
+                self.tried(f"r = {h}({x}, {y}) + {h}({y}, {x})"),
             )
         )
         self.in_loop(*lines)

@@ -32,7 +32,8 @@ class Closures(Scene):
         place(*lines)
         self.in_loop(f"pair = ({self.int()}, {self.small()})")
         for _ in range(rng.pick((1, 1, 2))):
-            self.in_loop(self.add(f"{g}({call.format(x=self.int(), y=self.small())})"))
+            line = self.add(f"{g}({call.format(x=self.int(), y=self.small())})")
+            self.in_loop(*(self.tried(line) if rng.chance(0.25) else [line]))
         if rng.chance(0.3):
             self.in_loop(rng.pick((f"{cell} += 1", f"{cell} = i", f"{cell} = {cell} + s")))
         if rng.chance(0.2) and place == self.at_start:

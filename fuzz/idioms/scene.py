@@ -22,6 +22,7 @@ class Scene:
         self.before: list = []
         self.body: list = []  # one list of lines per idea
         self.results = ["r"]
+        self.parameters: dict = {}  # further ones: name -> what they are called with
         self.needs_objects = False  # lists, text, `with`: typed code knows none of them
         self.serial = 0
 
@@ -36,6 +37,16 @@ class Scene:
 
     def in_loop(self, *lines: str) -> None:
         self.body[-1] += lines
+
+    def array(self, *makers: str) -> str:
+        """A new array with a name of its own: a parameter, or made in the function, where typed code may not know it."""
+        name = self.name("w")
+        if self.rng.chance(0.7):
+            self.parameters[name] = self.rng.pick(makers)
+        else:
+            self.at_start(f"{name} = {self.rng.pick(makers)}")
+        self.results.append(name)
+        return name
 
     def define(self, *lines: str) -> None:
         """A function of the module that compiles."""
@@ -88,7 +99,16 @@ class Scene:
         decorator = "@njit(fallback=True)" if self.needs_objects else "@njit"
         functions = [decorator if line == "@njit" else line for line in self.functions]
         return "\n".join(
-            ["import math", "", "import numpy as np", *functions, "", "", decorator, "def f(a, n, s):"]
+            [
+                "import math",
+                "",
+                "import numpy as np",
+                *functions,
+                "",
+                "",
+                decorator,
+                f"def f({', '.join(['a', 'n', 's', *self.parameters])}):",
+            ]
             + ["    " + line for line in lines]
             + ["", "", "STEPS = [", *(f"    {step!r}," for step in self.steps()), "]", ""]
         )
@@ -104,6 +124,15 @@ class Scene:
             return ["try:", *("    " + line for line in part), f"except {rng.pick(CAUGHT)}:", f"    {handler}"]
         return part
 
+    def tried(self, line: str) -> list:
+        """A statement in a `try` whose handler reads what the statement would have written."""
+        return [
+            "try:",
+            f"    {line}",
+            f"except {self.rng.pick(CAUGHT)}:",
+            f"    {self.rng.pick(('r += 1000', 'r = (r, i)[1]', 'r = r * 2'))}",
+        ]
+
     def steps(self) -> list:
         rng = self.rng
         steps = []
@@ -117,5 +146,6 @@ class Scene:
                 else scalar_argument(rng, "int")
             )
             number = scalar_argument(rng, rng.pick(("float", "float", "int", "bool", "numpy")) if i else "float")
-            steps.append(("call", "f", f"[{array}, {count}, {number}]", "{}"))
+            values = ", ".join([array, count, number, *self.parameters.values()])
+            steps.append(("call", "f", f"[{values}]", "{}"))
         return steps

@@ -161,7 +161,8 @@ impl<H: Python> Rebuilder<'_, H> {
     /// its own.
     fn as_object(host: &mut H, unit: &Unit<H>, slot: SlotIdx, value: Slot) -> HostResult<Slot> {
         let is_temporary = matches!(unit.code.generic().slot_kind(slot), SlotKind::Temp | SlotKind::Pinned);
-        if is_temporary || !matches!(value.tag, Tag::RangeIter | Tag::SeqIter) {
+        let is_left = is_temporary || planted(Defect::IteratorUnboxed);
+        if is_left || !matches!(value.tag, Tag::RangeIter | Tag::SeqIter) {
             return Ok(value);
         }
         let made = host.make_iterator(&value);

@@ -531,7 +531,8 @@ impl Lowering<'_> {
             });
         }
         if params.has_varargs {
-            vals.push(Val::tuple(more.to_vec()));
+            let lost = usize::from(planted(Defect::StarArgsLoseLast)).min(more.len());
+            vals.push(Val::tuple(more[..more.len() - lost].to_vec()));
         }
         Ok(vals)
     }

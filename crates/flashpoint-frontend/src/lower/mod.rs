@@ -699,7 +699,8 @@ impl FunctionInfo {
         let mut gone = Vec::new();
         op.for_each_write(|slot| {
             // A call that raises writes nothing: a handler finds what was there before.
-            if !handler.is_some_and(|handler| self.liveness.is_live_before(handler.target, slot)) {
+            let is_read = handler.is_some_and(|handler| self.liveness.is_live_before(handler.target, slot));
+            if !is_read || planted(Defect::HandlerForgetsTarget) {
                 gone.push(slot);
             }
         });
