@@ -78,6 +78,7 @@ impl ThreadContext {
             calls_left: 0,
             stress: i64::MAX,
             result: 0,
+            poll_answer: 0,
             exit_buffer: exit_buffer.get().cast(),
             exit_version: 0,
             frame: std::ptr::null_mut(),
@@ -232,7 +233,7 @@ impl<H: Python> Activation<H> {
         // SAFETY: whoever enters keeps the arguments for longer than the activation lives.
         let arguments = unsafe { &*self.arguments };
         match param.source {
-            EntrySource::Slot(slot) => {
+            EntrySource::Slot(slot) | EntrySource::Lent(slot) => {
                 let argument = || arguments.get(slot.idx()).map(|address| Slot::object(*address));
                 Some((self.entry().get(slot.idx()).copied().or_else(argument)?, slot))
             }
@@ -261,7 +262,6 @@ impl<H: Python> Activation<H> {
             if !param.ty.holds_arrays() {
                 continue;
             }
-            // Of code called in registers the parameters are numbers.
             let Some((slot, place)) = self.array_of(param) else { continue };
             now.clear();
             if !host.has_type(&slot, place, &param.ty) {
