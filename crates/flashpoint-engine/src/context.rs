@@ -78,6 +78,7 @@ impl ThreadContext {
             calls_left: 0,
             stress: i64::MAX,
             result: 0,
+            poll_answer: 0,
             exit_buffer: exit_buffer.get().cast(),
             exit_version: 0,
             frame: std::ptr::null_mut(),
@@ -232,7 +233,7 @@ impl<H: Python> Activation<H> {
             }
             let (slot, place) = match param.source {
                 // Entered without slots: no step stands in such code, and what a callee is given it cannot change unseen.
-                EntrySource::Slot(slot) => match self.entry().get(slot.0 as usize) {
+                EntrySource::Slot(slot) | EntrySource::Lent(slot) => match self.entry().get(slot.0 as usize) {
                     Some(content) => (*content, slot),
                     None => continue,
                 },

@@ -145,6 +145,18 @@ impl<H: Host> Machine<'_, H> {
         }
     }
 
+    /// Before the first iteration of the loop `op.a()`, which asks.
+    #[cold]
+    pub(super) fn loop_entry<K: Hooks<H>>(
+        &mut self,
+        frame: &mut Frame,
+        hooks: &mut K,
+        op: &Op,
+    ) -> Option<Stop<K::Exit>> {
+        let exit = hooks.on_entry(self.host, self.code, op.a(), frame)?;
+        Some(Stop::Left(self.code.loops[op.a()].header, exit))
+    }
+
     #[cold]
     pub(super) fn unbound<E>(&mut self, pc: usize) -> Stop<E> {
         let pc = Pc(pc as u32);

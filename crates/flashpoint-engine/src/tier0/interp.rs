@@ -80,6 +80,13 @@ pub trait Hooks<H: Host> {
         None
     }
 
+    /// The frame stands before the header of `code.loops()[loop_index]`, in front of the first iteration; asked if the loop
+    /// [asks](super::Loop::ask_at_entry). What to leave with, if the hook leaves.
+    fn on_entry(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame) -> Option<Self::Exit> {
+        let _ = (host, code, loop_index, frame);
+        None
+    }
+
     /// The counter of `code.loops()[loop_index]` has run out. The host has just been polled; the frame stands before the
     /// loop's header. The frame's slots may be changed as deoptimisation does.
     fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame)
@@ -311,6 +318,14 @@ impl<H: Host> Machine<'_, H> {
                 OpCode::LoadGlobal => single!(self, pc, load_global),
                 OpCode::GetItem => single!(self, pc, get_item),
                 OpCode::SetItem => single!(self, pc, set_item),
+                OpCode::GetIter => {
+                    single!(self, pc, exec);
+                    if code.loops[op.a()].asks_at_entry.load(Ordering::Relaxed)
+                        && let Some(stop) = self.loop_entry(frame, hooks, op)
+                    {
+                        return stop;
+                    }
+                }
                 OpCode::Element => {
                     if self.element(Pc(pc as u32)) {
                         pc += 2;

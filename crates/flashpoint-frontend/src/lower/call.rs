@@ -478,6 +478,7 @@ impl Lowering<'_> {
                 return Ok(Flow::Done);
             }
         }
+        let args: Vec<Val> = args.iter().map(|arg| self.lent(arg)).collect();
         let types: Vec<SlotType> = args.iter().map(|arg| arg.ty.clone()).collect();
         let callee = match self.world.callee(object, &types, self.function(), self.pc, self.result.as_ref()) {
             CallTarget::Unit(callee) => callee,
