@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -29,7 +30,8 @@ use crate::links::BeingMade;
 use crate::osr;
 use crate::policy::Policy;
 use crate::python::Python;
-use crate::tier0::{self, Entry, Frame, Outcome};
+use crate::tier0::frame::release;
+use crate::tier0::{self, Activations, Entry, Frame, Outcome};
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
 /// Code that ran longer than this before it left by a guard has paid for its entry.
@@ -109,22 +111,32 @@ impl<H: Python> Engine<H> {
         }
     }
 
+    #[inline]
     pub(crate) fn forced_tier(&self, unit: &Unit<H>) -> Option<u8> {
         self.policy.forced_tier().or(unit.options.tier)
     }
 
     /// Calls a function with its bound parameters, one slot each; borrowed.
     pub fn call(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
-        let forced = self.forced_tier(unit);
-        if forced != Some(0)
-            && let Some(version) = self.call_version(host, unit, args, forced)?
-            && let Some(compiled) = code_for(host, &version)
-        {
-            let ran = self.run_version(host, unit, &version, &compiled, args, None)?;
-            return self.go_on(host, ran);
+        match self.call_compiled(host, unit, args) {
+            Some(result) => result,
+            None => self.interpret(host, unit, args),
         }
-        unit.calls.fetch_add(1, Ordering::Relaxed);
-        self.interpret(host, unit, args)
+    }
+
+    /// Calls a function in compiled code; `None` if it is to run in tier 0.
+    pub(crate) fn call_compiled(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let forced = self.forced_tier(unit);
+        if forced == Some(0) {
+            return None;
+        }
+        let version = match self.call_version(host, unit, args, forced) {
+            Ok(version) => version?,
+            Err(raised) => return Some(Err(raised)),
+        };
+        let compiled = code_for(host, &version)?;
+        let ran = self.run_version(host, unit, &version, &compiled, args, None);
+        Some(ran.and_then(|ran| self.go_on(host, ran)))
     }
 
     // ---- choosing a version
@@ -560,114 +572,110 @@ impl<H: Python> Engine<H> {
 
     /// Runs a call in tier 0.
     fn interpret(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
-        let mut frame = Frame::new(&unit.code);
-        for (slot, arg) in frame.slots_mut().iter_mut().zip(args) {
+        host.enter_frame(&unit.function)?;
+        unit.count_call();
+        let units = osr::Units::new();
+        let mut activations = Activations::new(unit);
+        let slots = activations.slots_mut();
+        for (slot, arg) in slots.iter_mut().zip(args) {
             host.retain(arg);
             *slot = *arg;
         }
         let free = unit.code.free_slots();
         if !free.is_empty() {
-            host.load_closure(&unit.function, &mut frame.slots_mut()[free]);
+            host.load_closure(&unit.function, &mut slots[free]);
         }
-        if let Err(raised) = host.enter_frame(&unit.function) {
-            frame.release(host);
-            return Err(raised);
-        }
-        let result = self.run_frame(host, unit, &mut frame, Entry::START);
-        host.leave_frame();
-        result
+        self.run_activations(host, &units, activations, Entry::START)
     }
 
     /// Goes on with frames that no tier-0 call holds yet.
-    fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
-        let mut pending = frames;
-        for (entered, frame) in pending.iter_mut().enumerate() {
-            load_free(host, &frame.unit, &mut frame.frame);
-            if let Err(raised) = host.enter_frame(&frame.unit.function) {
-                for _ in 0..entered {
-                    host.leave_frame();
-                }
-                for mut frame in pending {
-                    frame.frame.release(host);
-                }
-                return Err(raised);
-            }
-        }
+    fn resume_call(&self, host: &mut H, mut frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
+        enter_frames(host, &mut frames)?;
+        // The innermost is run first, by an interpreter loop of its own, then each that waits for it.
         let mut entry = entry;
         loop {
-            let Some(mut innermost) = pending.pop() else { return Err(Raised) };
-            let result = self.run_frame(host, &innermost.unit, &mut innermost.frame, entry);
-            host.leave_frame();
-            let Some(caller) = pending.last() else { return result };
-            entry = match result {
-                Ok(result) => Entry::AfterCall { pc: caller.pc, result },
-                Err(Raised) if planted(Defect::CallerLine) => Entry::Raise(Pc(caller.pc.0.saturating_sub(4))),
-                Err(Raised) => Entry::Raise(caller.pc),
+            let Some(Resumed { unit, frame, .. }) = frames.pop() else { return Err(Raised) };
+            let units = osr::Units::new();
+            let result = self.run_activations(host, &units, Activations::of(&unit, frame), entry);
+            let Some(caller) = frames.last() else { return result };
+            entry = Entry::after_call(caller.pc, result);
+        }
+    }
+
+    /// Runs a call that the host has been told of until it returns, by way of compiled loops where that pays, and the calls
+    /// that it makes in tier 0.
+    fn run_activations<'u>(
+        &'u self,
+        host: &mut H,
+        units: &'u osr::Units<H>,
+        mut activations: Activations<'u, Arc<Unit<H>>>,
+        entry: Entry,
+    ) -> HostResult<Slot> {
+        let mut hooks = osr::EngineHooks { engine: self, units };
+        let mut entry = entry;
+        loop {
+            let code = match tier0::run(&mut activations, host, &mut hooks, entry)? {
+                Outcome::Returned(result) => return Ok(result),
+                Outcome::Left { exit, .. } => exit,
+            };
+            let unit = activations.unit();
+            entry = match self.run_loop(host, &mut hooks, unit, activations.slots_mut(), code) {
+                LoopRan::Resume(entry) => entry,
+                LoopRan::Ended(result) => match activations.end(host, result) {
+                    ControlFlow::Continue(entry) => entry,
+                    ControlFlow::Break(result) => return result,
+                },
             };
         }
     }
 
-    /// Runs a frame that the host has entered until it returns, by way of compiled loops where that pays.
-    fn run_frame(&self, host: &mut H, unit: &Arc<Unit<H>>, frame: &mut Frame, entry: Entry) -> HostResult<Slot> {
-        let mut hooks = osr::EngineHooks { engine: self, unit };
-        let mut entry = entry;
+    /// Goes on with a frame in the compiled code of a loop, and of those that the loop hands it over to.
+    fn run_loop(
+        &self,
+        host: &mut H,
+        hooks: &mut osr::EngineHooks<H>,
+        unit: &Arc<Unit<H>>,
+        frame: &mut [Slot],
+        mut code: osr::LoopCode<H>,
+    ) -> LoopRan {
         loop {
-            let outcome = tier0::run(&unit.code, &unit.function, frame, host, &mut hooks, entry)
-                .inspect_err(|_| _ = unit.stats.exceptions.fetch_add(1, Ordering::Relaxed))?;
-            let mut code = match outcome {
-                Outcome::Returned(result) => return Ok(result),
-                Outcome::Left { exit, .. } => exit,
-            };
-            entry = loop {
-                let osr::LoopCode { version, compiled, beyond } = code;
-                unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
-                let mut slots = frame.slots().to_vec();
-                slots.extend(&beyond);
-                let address = frame.as_ptr();
-                for param in version.params().iter().filter(|param| param.ty.is_held()) {
-                    if let EntrySource::Slot(slot) = param.source {
-                        frame.slots_mut()[slot.0 as usize] = Slot::UNBOUND;
+            let osr::LoopCode { version, compiled, beyond } = code;
+            unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
+            let mut slots = frame.to_vec();
+            slots.extend(&beyond);
+            let address = frame.as_mut_ptr();
+            for param in version.params().iter().filter(|param| param.ty.is_held()) {
+                if let EntrySource::Slot(slot) = param.source {
+                    frame[slot.0 as usize] = Slot::UNBOUND;
+                }
+            }
+            let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
+            beyond.into_iter().for_each(|slot| host.release(slot));
+            match ran {
+                Err(raised) => return LoopRan::Ended(Err(raised)),
+                Ok(Ran::Returned(result)) => return LoopRan::Ended(Ok(result)),
+                Ok(Ran::HandOver(mut rebuilt)) => {
+                    let header = rebuilt.pc;
+                    replace_frame(host, unit, frame, &mut rebuilt);
+                    match hooks.at_header(host, unit, header, frame) {
+                        Some(next) => code = next,
+                        None => return LoopRan::Resume(Entry::At(header)),
                     }
                 }
-                let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
-                beyond.into_iter().for_each(|slot| host.release(slot));
-                let ran = match ran {
-                    Ok(ran) => ran,
-                    Err(raised) => {
-                        frame.release(host);
-                        return Err(raised);
+                Ok(Ran::Resume(mut frames, resume_at)) => {
+                    let swap = self.is_swap(unit, &frames);
+                    let mut outer = frames.remove(0);
+                    replace_frame(host, unit, frame, &mut outer);
+                    if swap {
+                        unit.stats.tier_changes_in_loop.fetch_add(1, Ordering::Relaxed);
                     }
-                };
-                match ran {
-                    Ran::Returned(result) => {
-                        frame.release(host);
-                        return Ok(result);
+                    if frames.is_empty() {
+                        return LoopRan::Resume(resume_at);
                     }
-                    Ran::HandOver(mut rebuilt) => {
-                        let header = rebuilt.pc;
-                        replace_frame(host, unit, frame, &mut rebuilt);
-                        match hooks.at_header(host, header, frame) {
-                            Some(next) => code = next,
-                            None => break Entry::At(header),
-                        }
-                    }
-                    Ran::Resume(mut frames, resume_at) => {
-                        let swap = self.is_swap(unit, &frames);
-                        let mut outer = frames.remove(0);
-                        replace_frame(host, unit, frame, &mut outer);
-                        if swap {
-                            unit.stats.tier_changes_in_loop.fetch_add(1, Ordering::Relaxed);
-                        }
-                        if frames.is_empty() {
-                            break resume_at;
-                        }
-                        break match self.resume_call(host, frames, resume_at) {
-                            Ok(result) => Entry::AfterCall { pc: outer.pc, result },
-                            Err(Raised) => Entry::Raise(outer.pc),
-                        };
-                    }
+                    let result = self.resume_call(host, frames, resume_at);
+                    return LoopRan::Resume(Entry::after_call(outer.pc, result));
                 }
-            };
+            }
         }
     }
 
@@ -680,11 +688,36 @@ impl<H: Python> Engine<H> {
     }
 }
 
+/// How the compiled code of a loop was left.
+enum LoopRan {
+    /// The frame goes on in tier 0.
+    Resume(Entry),
+    /// The call has ended.
+    Ended(HostResult<Slot>),
+}
+
+/// Tells the host of frames that an exit has made, the outermost first. If it raises, they are released.
+fn enter_frames<H: Python>(host: &mut H, frames: &mut Vec<Resumed<H>>) -> HostResult<()> {
+    for (entered, frame) in frames.iter_mut().enumerate() {
+        load_free(host, &frame.unit, &mut frame.frame);
+        if let Err(raised) = host.enter_frame(&frame.unit.function) {
+            for _ in 0..entered {
+                host.leave_frame();
+            }
+            for mut frame in frames.drain(..) {
+                frame.frame.release(host);
+            }
+            return Err(raised);
+        }
+    }
+    Ok(())
+}
+
 /// Puts the rebuilt slots in the place of the old ones, whose references they have doubled.
-fn replace_frame<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame, rebuilt: &mut Resumed<H>) {
+fn replace_frame<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut [Slot], rebuilt: &mut Resumed<H>) {
     load_free(host, unit, &mut rebuilt.frame);
-    frame.release(host);
-    frame.slots_mut().copy_from_slice(rebuilt.frame.slots());
+    release(frame, host);
+    frame.copy_from_slice(rebuilt.frame.slots());
     rebuilt.frame.slots_mut().fill(Slot::UNBOUND);
 }
 

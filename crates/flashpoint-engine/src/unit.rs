@@ -369,6 +369,13 @@ impl<H: Python> Unit<H> {
         }
     }
 
+    /// A call begins in tier 0. Roughly counted, if several threads call: an atomic addition takes longer than what is left
+    /// of a call.
+    #[inline]
+    pub fn count_call(&self) {
+        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// Versions made so far are not entered any more.
     pub fn bump_epoch(&self) {
         self.epoch.fetch_add(1, Ordering::Relaxed);

@@ -202,8 +202,14 @@ impl FunctionState {
         }
     }
 
-    /// The unit for a plain call from tier 0, once calls are not noted any more. Counts the call.
-    fn unit_of(&self, code: *mut ffi::PyObject, n_args: usize) -> Option<Arc<EngineUnit>> {
+    /// Shows the unit for a plain call from tier 0, once calls are not noted any more. Counts the call.
+    #[inline]
+    fn unit_of<R>(
+        &self,
+        code: *mut ffi::PyObject,
+        n_args: usize,
+        look: impl FnOnce(&Arc<EngineUnit>) -> R,
+    ) -> Option<R> {
         if self.code.get() != code || self.n_calls.get() < N_NOTED_CALLS {
             return None;
         }
@@ -212,7 +218,7 @@ impl FunctionState {
         let is_plain = unit.params.n_positional as usize == n_args && unit.param_names.len() == n_args;
         is_plain.then(|| {
             self.n_calls.set(self.n_calls.get() + 1);
-            Arc::clone(&unit.engine)
+            look(&unit.engine)
         })
     }
 

@@ -1,7 +1,7 @@
 //! CPython as the engine's [`Host`].
 //!
 //! Reading order: [`convert`] (slots ↔ objects), [`numpy`] (scalars and arrays where they lie), [`data`] (what is kept per
-//! function), [`snippet`] and [`calls`] (calls out, with a frame where one can be seen), [`quick`] (calls that need none), [`items`], [`exceptions`],
+//! function), [`globals`] (names), [`snippet`] and [`calls`] (calls out, with a frame where one can be seen), [`quick`] (calls that need none), [`items`], [`exceptions`],
 //! [`operators`] (which implements the trait), [`remat`].
 //!
 //! A host belongs to one call from outside: it holds the GIL's token, and which functions run inside that call. Compiled
@@ -13,6 +13,7 @@ mod calls;
 pub mod convert;
 pub mod data;
 pub mod exceptions;
+pub mod globals;
 mod items;
 pub mod numpy;
 mod operators;

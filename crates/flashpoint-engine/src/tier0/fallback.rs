@@ -4,13 +4,13 @@
 use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
 use flashpoint_ir::slot::Slot;
 
+use super::activation::Activations;
 use super::code::{Op, Reg, flag};
-use super::frame::Frame;
 use super::interp::{BackEdge, Fault, Hooks, Machine, Stop, fault_pc};
 use super::operators;
 use crate::host::Host;
 
-impl<H: Host> Machine<'_, H> {
+impl<'u, H: Host> Machine<'u, '_, H> {
     #[cold]
     #[inline(never)]
     pub(super) fn replace(&mut self, dst: Reg, old: Slot, value: Slot) {
@@ -119,9 +119,9 @@ impl<H: Host> Machine<'_, H> {
     /// The counter of a loop has run out, or attention is asked for.
     #[cold]
     #[inline(never)]
-    pub(super) fn back_edge<K: Hooks<H>>(
+    pub(super) fn back_edge<K: Hooks<'u, H>>(
         &mut self,
-        frame: &mut Frame,
+        activations: &mut Activations<'u, K::Unit>,
         hooks: &mut K,
         op: &Op,
         left: u32,
@@ -136,7 +136,7 @@ impl<H: Host> Machine<'_, H> {
             looping.arm(left - 1);
             return None;
         }
-        match hooks.on_back_edge(self.host, self.code, op.b(), frame) {
+        match hooks.on_back_edge(self.host, activations.unit(), op.b(), activations.slots_mut()) {
             BackEdge::Continue { trips } => {
                 looping.arm(trips);
                 None

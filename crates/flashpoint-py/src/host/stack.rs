@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 
+use flashpoint_engine::host::{HostResult, Raised};
 use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -20,27 +21,34 @@ thread_local! {
     static DEPTH: Cell<i32> = const { Cell::new(0) };
 }
 
-/// A call begins; `false` with `RecursionError` pending if it must not.
+/// Raises `RecursionError` if there is not enough of the native stack left for a call.
 #[inline]
-pub fn enter(py: Python<'_>) -> bool {
+pub fn check(py: Python<'_>) -> HostResult<()> {
     let here = &raw const py as usize;
-    if here < lowest_address() {
-        PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
-        return false;
-    }
+    if here < lowest_address() { Err(raise(py)) } else { Ok(()) }
+}
+
+/// A call begins; raises `RecursionError` if it must not.
+#[inline]
+pub fn enter(py: Python<'_>) -> HostResult<()> {
     if cfg!(Py_3_12) {
         let depth = DEPTH.get() + 1;
         // SAFETY: the GIL is held.
         if depth > unsafe { ffi::Py_GetRecursionLimit() } {
-            PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
-            return false;
+            return Err(raise(py));
         }
         DEPTH.set(depth);
-        true
-    } else {
-        // SAFETY: the GIL is held.
-        unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) == 0 }
+        return Ok(());
     }
+    // SAFETY: the GIL is held.
+    if unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) } == 0 { Ok(()) } else { Err(Raised) }
+}
+
+/// Raises `RecursionError`.
+#[cold]
+pub fn raise(py: Python<'_>) -> Raised {
+    PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
+    Raised
 }
 
 /// The call begun last ends.

@@ -1,0 +1,176 @@
+//! Activations: the calls under way that one interpreter loop runs.
+//!
+//! A call of a function that tier 0 runs by itself pushes an activation, and the loop goes on in it; its return pops it. So
+//! such calls nest in the loop's own stack, not in the processor's.
+//!
+//! Invariants: the host has been told of each activation ([`Host::enter_frame`]) before it is pushed, and is told when it is
+//! popped. All but the last stand at a call, whose position is theirs. When the outermost call has ended, nothing is done
+//! with the activations any more.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use flashpoint_ir::generic::Pc;
+use flashpoint_ir::slot::Slot;
+
+use super::code::Code;
+use super::frame::{Frame, Registers, Window, WindowStack, release};
+use super::interp::Entry;
+use crate::host::{Host, HostResult};
+
+/// A function that tier 0 can run.
+pub trait Callable<H: Host> {
+    /// Its loaded code.
+    fn code(&self) -> &Code;
+    /// What the host keeps for it.
+    fn function(&self) -> &H::Function;
+}
+
+/// A function of which nothing but code and host function is known.
+#[derive(Debug)]
+pub struct Alone<'a, F> {
+    /// See [`Callable::code`].
+    pub code: &'a Code,
+    /// See [`Callable::function`].
+    pub function: &'a F,
+}
+
+impl<H: Host> Callable<H> for Alone<'_, H::Function> {
+    fn code(&self) -> &Code {
+        self.code
+    }
+
+    fn function(&self) -> &H::Function {
+        self.function
+    }
+}
+
+/// One call under way.
+#[derive(Debug)]
+struct Activation<'u, U> {
+    unit: &'u U,
+    window: Window,
+    /// The call that it waits for; of the last activation, nothing.
+    pc: Pc,
+}
+
+/// Calls under way, the outermost first.
+#[derive(Debug)]
+pub struct Activations<'u, U> {
+    list: Vec<Activation<'u, U>>,
+    stack: Rc<WindowStack>,
+    /// The frame of the outermost, if that is not on the stack.
+    outermost: Option<Frame>,
+}
+
+impl<'u, U> Activations<'u, U> {
+    /// One call, of which the host has been told; all slots are unbound.
+    pub fn new<H: Host>(unit: &'u U) -> Activations<'u, U>
+    where
+        U: Callable<H>,
+    {
+        let stack = WindowStack::current();
+        let window = stack.push(unit.code());
+        Activations { list: vec![Activation { unit, window, pc: Pc(0) }], stack, outermost: None }
+    }
+
+    /// One call in a frame that exists, of which the host has been told.
+    pub fn of(unit: &'u U, mut frame: Frame) -> Activations<'u, U> {
+        let window = frame.window();
+        let list = vec![Activation { unit, window, pc: Pc(0) }];
+        Activations { list, stack: WindowStack::current(), outermost: Some(frame) }
+    }
+
+    #[inline(always)]
+    fn last(&self) -> &Activation<'u, U> {
+        self.list.last().expect("a call is under way")
+    }
+
+    /// The function of the innermost call.
+    ///
+    /// # Panics
+    /// This and the following, if all calls have ended.
+    #[inline(always)]
+    pub fn unit(&self) -> &'u U {
+        self.last().unit
+    }
+
+    /// The slots of the innermost call.
+    #[inline(always)]
+    pub fn slots_mut(&mut self) -> &mut [Slot] {
+        self.list.last_mut().expect("a call is under way").window.slots_mut()
+    }
+
+    /// The call that the innermost activation waits for.
+    #[inline(always)]
+    pub(super) fn pc(&self) -> Pc {
+        self.last().pc
+    }
+
+    /// The registers of the innermost call.
+    #[inline(always)]
+    pub(super) fn registers(&self, code: &Code) -> Registers {
+        self.last().window.registers(code)
+    }
+
+    /// Whether only one call is left.
+    #[inline(always)]
+    pub(super) fn is_outermost(&self) -> bool {
+        self.list.len() == 1
+    }
+
+    /// Whether calls should go no deeper.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.stack.is_full()
+    }
+
+    /// A call begins that the innermost activation makes at `pc`. The host has been told; all slots are unbound.
+    #[inline(always)]
+    pub(super) fn push<H: Host>(&mut self, pc: Pc, unit: &'u U)
+    where
+        U: Callable<H>,
+    {
+        self.list.last_mut().expect("a call is under way").pc = pc;
+        let window = self.stack.push(unit.code());
+        self.list.push(Activation { unit, window, pc: Pc(0) });
+    }
+
+    /// The innermost call, which is not the outermost, ends.
+    #[inline(always)]
+    pub(super) fn pop<H: Host>(&mut self, host: &mut H)
+    where
+        U: Callable<H>,
+    {
+        let [.., caller, ended] = &mut self.list[..] else { return };
+        release(ended.window.slots_mut(), host);
+        host.leave_inner_frame(caller.unit.function(), caller.pc);
+        self.stack.pop(&ended.window);
+        self.list.truncate(self.list.len() - 1);
+    }
+
+    /// The innermost call has ended elsewhere, with this result: where its caller goes on, or the result if there is none.
+    pub fn end<H: Host>(&mut self, host: &mut H, result: HostResult<Slot>) -> ControlFlow<HostResult<Slot>, Entry>
+    where
+        U: Callable<H>,
+    {
+        if self.is_outermost() {
+            release(self.slots_mut(), host);
+            host.leave_frame();
+            return ControlFlow::Break(result);
+        }
+        self.pop(host);
+        ControlFlow::Continue(Entry::after_call(self.pc(), result))
+    }
+}
+
+impl<U> Drop for Activations<'_, U> {
+    fn drop(&mut self) {
+        // More than one are left only if there was a panic; then what their slots own is lost.
+        for (index, activation) in self.list.iter().enumerate().rev() {
+            if index > 0 || self.outermost.is_none() {
+                self.stack.pop(&activation.window);
+            }
+        }
+    }
+}

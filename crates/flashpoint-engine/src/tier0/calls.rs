@@ -1,0 +1,136 @@
+//! Calls and returns: which calls push an activation, and what goes to and fro.
+
+use flashpoint_ir::generic::{GenericOp, Pc, SlotIdx};
+use flashpoint_ir::slot::Slot;
+
+use super::activation::{Activations, Callable};
+use super::code::{CallArg, Reg, flag};
+use super::frame::Registers;
+use super::interp::{Entry, Fault, Hooks, Machine};
+use super::operands::for_each_write;
+use crate::host::{Host, HostResult};
+
+/// What became of a call.
+pub(super) enum Called {
+    /// It is done.
+    Done,
+    /// It runs as an activation of its own, which the machine now stands at the beginning of.
+    Entered,
+}
+
+impl<'u, H: Host> Machine<'u, '_, H> {
+    /// A call with positional arguments.
+    #[inline(never)]
+    pub(super) fn call<K: Hooks<'u, H>>(
+        &mut self,
+        activations: &mut Activations<'u, K::Unit>,
+        hooks: &mut K,
+        pc: Pc,
+    ) -> Result<Called, Fault> {
+        let (code, registers) = (self.code, self.registers);
+        let op = &code.ops[pc.0 as usize];
+        let args = code.args_of(op);
+        let Some(unit) = hooks.unit_of(self.host, &registers.get(op.reg_b()), args.len()) else {
+            return self.call_host(pc).map(|()| Called::Done);
+        };
+        self.host.set_position(pc);
+        if !hooks.is_interpreted(unit)
+            && let Some(result) = self.call_compiled(hooks, unit, pc)
+        {
+            self.finish_call(pc, result?);
+            return Ok(Called::Done);
+        }
+        if activations.is_full() {
+            return Err(self.host.raise_too_deep().into());
+        }
+        self.host.enter_inner_frame(unit.function())?;
+        hooks.on_call(unit);
+        activations.push(pc, unit);
+        self.select(activations);
+        for (param, arg) in (0..).zip(args) {
+            let value = registers.get(arg.reg());
+            if value.owns() {
+                self.pass_owned(registers, *arg, &value);
+            }
+            self.registers.put(self.code.reg(SlotIdx(param)), value);
+        }
+        let free = self.code.free_slots();
+        if !free.is_empty() {
+            self.host.load_closure(self.function, &mut activations.slots_mut()[free]);
+        }
+        Ok(Called::Entered)
+    }
+
+    /// What becomes of an argument in the caller. A temporary moves, as in CPython: the function may give up the last
+    /// reference.
+    #[inline(never)]
+    fn pass_owned(&mut self, caller: Registers, arg: CallArg, value: &Slot) {
+        if arg.is_temp() {
+            caller.put(arg.reg(), Slot::UNBOUND);
+        } else {
+            self.host.retain(value);
+        }
+    }
+
+    #[inline(never)]
+    fn call_compiled<K: Hooks<'u, H>>(&mut self, hooks: &mut K, unit: &'u K::Unit, pc: Pc) -> Option<HostResult<Slot>> {
+        let GenericOp::Call { args, .. } = &self.code.generic.ops[pc.0 as usize] else { unreachable!() };
+        self.with_slots(args, |host, args| hooks.call(host, unit, args))
+    }
+
+    /// The innermost of several activations returns what is in `src`: the position behind the call in its caller.
+    #[inline(never)]
+    pub(super) fn return_to_caller<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>, src: Reg) -> usize {
+        let value = self.registers.get(src);
+        self.registers.put(src, Slot::UNBOUND);
+        activations.pop(self.host);
+        self.select(activations);
+        let pc = activations.pc();
+        let (code, registers) = (self.code, self.registers);
+        let op = &code.ops[pc.0 as usize];
+        code.profile.record(pc, &value);
+        // The arguments have been passed: temporaries own nothing any more.
+        self.consume_reg(op.flags & flag::B_TEMP != 0, op.reg_b(), registers.get(op.reg_b()));
+        self.write(registers, op, value);
+        pc.0 as usize + 1
+    }
+
+    /// Goes over to the innermost activation.
+    #[inline(always)]
+    pub(super) fn select<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>) {
+        let unit = activations.unit();
+        (self.code, self.function) = (unit.code(), unit.function());
+        self.registers = activations.registers(self.code);
+    }
+
+    /// Where to begin.
+    pub(super) fn enter(&mut self, entry: Entry) -> Result<usize, (Pc, Fault)> {
+        match entry {
+            Entry::At(pc) => Ok(pc.0 as usize),
+            Entry::Raise(pc) => Err((pc, self.fault_of(pc))),
+            Entry::AfterCall { pc, result } => {
+                self.finish_call(pc, result);
+                Ok(pc.0 as usize + 1)
+            }
+        }
+    }
+
+    /// A call that is the host's.
+    #[inline(never)]
+    pub(super) fn call_host(&mut self, pc: Pc) -> Result<(), Fault> {
+        let GenericOp::Call { callee, args, .. } = &self.code.generic.ops[pc.0 as usize] else { unreachable!() };
+        self.host.set_position(pc);
+        let of = self.get(*callee);
+        let value = self.with_slots(args, |host, args| host.call(&of, args))?;
+        self.finish_call(pc, value);
+        Ok(())
+    }
+
+    /// The operation at `pc` has called a function, which gave `value`.
+    fn finish_call(&mut self, pc: Pc, value: Slot) {
+        let op = &self.code.generic.ops[pc.0 as usize];
+        self.code.profile.record(pc, &value);
+        self.consume_reads(op);
+        for_each_write(op, &mut |dst| self.set(dst, value));
+    }
+}
