@@ -575,7 +575,7 @@ impl<H: Python> Engine<H> {
         host.enter_frame(&unit.function)?;
         unit.count_call();
         let units = osr::Units::new();
-        let mut activations = Activations::new(unit);
+        let mut activations = Activations::new::<H>(unit);
         let slots = activations.slots_mut();
         for (slot, arg) in slots.iter_mut().zip(args) {
             host.retain(arg);
@@ -596,7 +596,7 @@ impl<H: Python> Engine<H> {
         loop {
             let Some(Resumed { unit, frame, .. }) = frames.pop() else { return Err(Raised) };
             let units = osr::Units::new();
-            let result = self.run_activations(host, &units, Activations::of(&unit, frame), entry);
+            let result = self.run_activations(host, &units, Activations::of::<H>(&unit, frame), entry);
             let Some(caller) = frames.last() else { return result };
             entry = Entry::after_call(caller.pc, result);
         }

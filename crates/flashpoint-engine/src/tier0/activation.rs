@@ -49,7 +49,7 @@ impl<H: Host> Callable<H> for Alone<'_, H::Function> {
 #[derive(Debug)]
 struct Activation<'u, U> {
     unit: &'u U,
-    window: Window,
+    window: Window<'u>,
     /// The call that it waits for; of the last activation, nothing.
     pc: Pc,
 }
@@ -75,8 +75,11 @@ impl<'u, U> Activations<'u, U> {
     }
 
     /// One call in a frame that exists, of which the host has been told.
-    pub fn of(unit: &'u U, mut frame: Frame) -> Activations<'u, U> {
-        let window = frame.window();
+    pub fn of<H: Host>(unit: &'u U, mut frame: Frame) -> Activations<'u, U>
+    where
+        U: Callable<H>,
+    {
+        let window = frame.window(unit.code());
         let list = vec![Activation { unit, window, pc: Pc(0) }];
         Activations { list, stack: WindowStack::current(), outermost: Some(frame) }
     }
@@ -107,10 +110,11 @@ impl<'u, U> Activations<'u, U> {
         self.last().pc
     }
 
-    /// The registers of the innermost call.
+    /// The code and the registers of the innermost call.
     #[inline(always)]
-    pub(super) fn registers(&self, code: &Code) -> Registers {
-        self.last().window.registers(code)
+    pub(super) fn running(&self) -> (&'u Code, Registers) {
+        let window = &self.last().window;
+        (window.code, window.registers())
     }
 
     /// Whether only one call is left.
@@ -136,14 +140,16 @@ impl<'u, U> Activations<'u, U> {
         self.list.push(Activation { unit, window, pc: Pc(0) });
     }
 
-    /// The innermost call, which is not the outermost, ends.
+    /// The innermost call, which is not the outermost, returns.
     #[inline(always)]
     pub(super) fn pop<H: Host>(&mut self, host: &mut H)
     where
         U: Callable<H>,
     {
         let [.., caller, ended] = &mut self.list[..] else { return };
-        release(ended.window.slots_mut(), host);
+        // Temporaries hold nothing at a return.
+        let n_variables = ended.window.code.n_variables();
+        release(&mut ended.window.slots_mut()[..n_variables], host);
         host.leave_inner_frame(caller.unit.function(), caller.pc);
         self.stack.pop(&ended.window);
         self.list.truncate(self.list.len() - 1);
@@ -154,8 +160,8 @@ impl<'u, U> Activations<'u, U> {
     where
         U: Callable<H>,
     {
+        release(self.slots_mut(), host);
         if self.is_outermost() {
-            release(self.slots_mut(), host);
             host.leave_frame();
             return ControlFlow::Break(result);
         }

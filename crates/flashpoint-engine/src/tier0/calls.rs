@@ -20,7 +20,7 @@ pub(super) enum Called {
 
 impl<'u, H: Host> Machine<'u, '_, H> {
     /// A call with positional arguments.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn call<K: Hooks<'u, H>>(
         &mut self,
         activations: &mut Activations<'u, K::Unit>,
@@ -79,7 +79,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
     }
 
     /// The innermost of several activations returns what is in `src`: the position behind the call in its caller.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn return_to_caller<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>, src: Reg) -> usize {
         let value = self.registers.get(src);
         self.registers.put(src, Slot::UNBOUND);
@@ -98,9 +98,8 @@ impl<'u, H: Host> Machine<'u, '_, H> {
     /// Goes over to the innermost activation.
     #[inline(always)]
     pub(super) fn select<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>) {
-        let unit = activations.unit();
-        (self.code, self.function) = (unit.code(), unit.function());
-        self.registers = activations.registers(self.code);
+        self.function = activations.unit().function();
+        (self.code, self.registers) = activations.running();
     }
 
     /// Where to begin.

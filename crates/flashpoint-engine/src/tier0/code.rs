@@ -286,6 +286,7 @@ pub struct Code {
     /// Where each unboxed constant is.
     pub(super) constant_regs: Box<[Option<u32>]>,
     pub(super) is_temp: Box<[bool]>,
+    pub(super) n_variables: usize,
     pub(super) handlers: Box<[Protected]>,
     pub(super) loops: Box<[Loop]>,
     pub(super) profile: Profile,
@@ -310,10 +311,10 @@ impl Code {
         self.is_temp.len()
     }
 
-    /// Number of slots of a frame.
+    /// Number of slots that are no temporaries: those that may own something when the function returns.
     #[inline]
-    pub(super) fn frame_len(&self) -> usize {
-        self.frame_image.len()
+    pub(super) fn n_variables(&self) -> usize {
+        self.n_variables
     }
 
     /// What a frame holds in the beginning.

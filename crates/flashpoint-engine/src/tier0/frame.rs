@@ -133,12 +133,14 @@ impl Frame {
 
     /// The registers of `code`, whose frame this must be.
     pub(super) fn registers(&mut self, code: &Code) -> Registers {
-        self.window().registers(code)
+        self.window(code).registers()
     }
 
-    /// The frame as that of an activation. The window is used as long as the frame is alive and not used otherwise.
-    pub(super) fn window(&mut self) -> Window {
-        Window { slots: self.slots, n_slots: self.n_slots, len: self.len }
+    /// The frame, which must be one of `code`, as that of an activation. The window is used as long as the frame is alive and
+    /// not used otherwise.
+    pub(super) fn window<'u>(&mut self, code: &'u Code) -> Window<'u> {
+        assert!(self.len as usize == code.frame_image().len(), "the frame belongs to other code");
+        Window { slots: self.slots, code }
     }
 }
 
@@ -163,28 +165,27 @@ pub fn release<H: Host>(slots: &mut [Slot], host: &mut H) {
 /// windows, or the [`Frame`] whose window it is; [`super::Activations`] has either as long as the window, and hands out
 /// nothing but slices that borrow it.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct Window<'u> {
     slots: NonNull<Slot>,
-    n_slots: u32,
-    len: u32,
+    pub(super) code: &'u Code,
 }
 
-impl Window {
+impl Window<'_> {
     /// The function's slots.
     #[inline(always)]
     pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
-        // SAFETY: by the type's contract `len >= n_slots` initialised slots are at this address for this window alone.
-        unsafe { std::slice::from_raw_parts_mut(self.slots.as_ptr(), self.n_slots as usize) }
+        // SAFETY: by the type's contract as many initialised slots as the code's frame has are at this address, for this
+        // window alone.
+        unsafe { std::slice::from_raw_parts_mut(self.slots.as_ptr(), self.code.n_slots()) }
     }
 
-    /// The registers of `code`, whose frame this must be.
+    /// The registers.
     #[inline(always)]
-    pub(super) fn registers(&self, code: &Code) -> Registers {
-        assert!(self.len as usize == code.frame_len(), "the frame belongs to other code");
+    pub(super) fn registers(&self) -> Registers {
         Registers {
             slots: self.slots.as_ptr(),
             #[cfg(debug_assertions)]
-            len: self.len,
+            len: self.code.frame_image().len() as u32,
         }
     }
 }
@@ -242,7 +243,7 @@ impl WindowStack {
     /// A window for `code`, all slots of which are unbound. It is used until it is popped, as windows pushed later are
     /// before.
     #[inline(always)]
-    pub(super) fn push(&self, code: &Code) -> Window {
+    pub(super) fn push<'u>(&self, code: &'u Code) -> Window<'u> {
         let image = code.frame_image();
         if (self.end.get() as usize - self.top.get() as usize) / size_of::<Slot>() < image.len() {
             self.next_chunk(image.len());
@@ -252,13 +253,13 @@ impl WindowStack {
         unsafe {
             ptr::copy_nonoverlapping(image.as_ptr(), slots, image.len());
             self.top.set(slots.add(image.len()));
-            Window { slots: NonNull::new_unchecked(slots), n_slots: code.n_slots() as u32, len: image.len() as u32 }
+            Window { slots: NonNull::new_unchecked(slots), code }
         }
     }
 
     /// Gives up the window pushed last.
     #[inline(always)]
-    pub(super) fn pop(&self, window: &Window) {
+    pub(super) fn pop(&self, window: &Window<'_>) {
         self.top.set(window.slots.as_ptr());
         if self.start.get() == window.slots.as_ptr() {
             self.leave_chunk();

@@ -158,8 +158,8 @@ pub fn run<'u, H: Host, K: Hooks<'u, H>>(
     hooks: &mut K,
     entry: Entry,
 ) -> HostResult<Outcome<K::Exit>> {
-    let (code, function) = (activations.unit().code(), activations.unit().function());
-    let mut machine = Machine { code, function, host, registers: activations.registers(code) };
+    let (function, (code, registers)) = (activations.unit().function(), activations.running());
+    let mut machine = Machine { code, function, host, registers };
     let mut start = machine.enter(entry);
     loop {
         let stop = match start {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, GenericOp, Pc, SlotIdx, SlotKind};
+use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, GenericOp, Pc, SlotIdx, SlotInfo, SlotKind};
 use flashpoint_ir::slot::Slot;
 
 use super::code::{CallArg, Code, LoadError, Loop, Op, OpCode, Protected, flag};
@@ -39,6 +39,7 @@ pub(super) fn lower(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, L
         frame_image: std::iter::repeat_n(Slot::UNBOUND, generic.slots.len()).chain(constants).collect(),
         constant_regs: constant_regs.into(),
         is_temp: is_temp.into(),
+        n_variables: n_variables(&generic),
         handlers: handlers.collect(),
         loops: headers.iter().map(arm).collect(),
         profile: Profile::new(n_ops),
@@ -97,6 +98,12 @@ fn check(function: &GenericFunction) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+/// The number of slots up to the last one that is no temporary.
+fn n_variables(function: &GenericFunction) -> usize {
+    let is_variable = |slot: &SlotInfo| !matches!(slot.kind, SlotKind::Temp | SlotKind::Pinned);
+    function.slots.iter().rposition(is_variable).map_or(0, |last| last + 1)
 }
 
 /// The slots of kind `Free`, which are adjacent.

@@ -54,7 +54,7 @@ pub fn call<H: Host>(code: &Code, function: &H::Function, host: &mut H, args: &[
     frame.slots_mut()[..args.len()].copy_from_slice(args);
     host.load_closure(function, &mut frame.slots_mut()[code.free_slots()]);
     let unit = Alone { code, function };
-    match run(&mut Activations::of(&unit, frame), host, &mut NoHooks, Entry::START)? {
+    match run(&mut Activations::of::<H>(&unit, frame), host, &mut NoHooks, Entry::START)? {
         Outcome::Returned(value) => Ok(value),
         Outcome::Left { exit, .. } => match exit {},
     }

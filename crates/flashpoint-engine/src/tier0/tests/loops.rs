@@ -162,7 +162,7 @@ fn hooks_count_leave_and_resume() {
     let mut hooks = Counting { calls: 0, leave_after: 3 };
     let unit = Alone { code, function: &*function };
     host.enter_frame(&function).unwrap();
-    let mut activations = Activations::of(&unit, frame);
+    let mut activations = Activations::of::<RustHost>(&unit, frame);
     let left = run(&mut activations, &mut host, &mut hooks, Entry::START).unwrap();
     let header = code.loops()[0].header;
     assert_eq!(left, Outcome::Left { header, exit: 3 });
@@ -215,12 +215,12 @@ fn going_on_after_a_call_made_elsewhere() {
     let entry = Entry::AfterCall { pc: call, result: Slot::int(41) };
     let unit = Alone { code, function: &*function };
     host.enter_frame(&function).unwrap();
-    let done = run(&mut Activations::of(&unit, frame), &mut host, &mut hooks, entry).unwrap();
+    let done = run(&mut Activations::of::<RustHost>(&unit, frame), &mut host, &mut hooks, entry).unwrap();
     assert_eq!(done, Outcome::Returned(Slot::int(42)));
     assert_eq!(host.n_objects(), alive);
     // The call raised instead.
     host.enter_frame(&function).unwrap();
-    let mut activations = Activations::of(&unit, Frame::new(code));
+    let mut activations = Activations::of::<RustHost>(&unit, Frame::new(code));
     let _pending = host.error("ValueError", "elsewhere");
     assert!(run(&mut activations, &mut host, &mut hooks, Entry::Raise(call)).is_err());
     assert_eq!(host.take_error().unwrap().traceback, [("f".to_string(), 1)]);

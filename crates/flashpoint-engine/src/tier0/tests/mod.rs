@@ -83,7 +83,7 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
     frame.slots_mut()[..bound.len()].copy_from_slice(&bound);
     host.enter_frame(function)?;
     let unit = Alone { code, function };
-    let mut activations = Activations::of(&unit, frame);
+    let mut activations = Activations::of::<RustHost>(&unit, frame);
     let mut pc = Pc(0);
     loop {
         let mut frame = Frame::new(code);
@@ -94,7 +94,7 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
             GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. }
         );
         let stepped = single && step(code, function, &mut frame, host, pc).is_ok();
-        activations = Activations::of(&unit, frame);
+        activations = Activations::of::<RustHost>(&unit, frame);
         if stepped {
             pc.0 += 1;
             continue;
