@@ -82,7 +82,9 @@ impl<'u, H: Host> Machine<'u, '_, H> {
     #[inline(always)]
     pub(super) fn return_to_caller<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>, src: Reg) -> usize {
         let value = self.registers.get(src);
-        self.registers.put(src, Slot::UNBOUND);
+        if value.owns() {
+            self.registers.put(src, Slot::UNBOUND);
+        }
         activations.pop(self.host);
         self.select(activations);
         let pc = activations.pc();

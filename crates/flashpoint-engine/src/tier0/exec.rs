@@ -281,7 +281,7 @@ impl<H: Host> Machine<'_, '_, H> {
         Ok(())
     }
 
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn load_global(&mut self, op: &Op, pc: Pc) -> Result<(), Fault> {
         // Apart from the look-up, whose result goes through memory.
         if let Some(value) = self.host.known_global(self.function, op.name()) {

@@ -245,7 +245,7 @@ impl WindowStack {
     #[inline(always)]
     pub(super) fn push<'u>(&self, code: &'u Code) -> Window<'u> {
         let image = code.frame_image();
-        if (self.end.get() as usize - self.top.get() as usize) / size_of::<Slot>() < image.len() {
+        if self.end.get() as usize - (self.top.get() as usize) < size_of_val(image) {
             self.next_chunk(image.len());
         }
         let slots = self.top.get();
