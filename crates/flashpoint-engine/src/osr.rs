@@ -120,11 +120,6 @@ impl<'u, H: Python> Hooks<'u, H> for EngineHooks<'u, H> {
         self.engine.call_compiled(host, unit, args)
     }
 
-    #[inline]
-    fn on_call(&mut self, unit: &'u Arc<Unit<H>>) {
-        unit.count_call();
-    }
-
     fn on_raise(&mut self, unit: &'u Arc<Unit<H>>) {
         unit.stats.exceptions.fetch_add(1, Ordering::Relaxed);
     }

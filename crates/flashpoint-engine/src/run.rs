@@ -573,7 +573,6 @@ impl<H: Python> Engine<H> {
     /// Runs a call in tier 0.
     fn interpret(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
         host.enter_frame(&unit.function)?;
-        unit.count_call();
         let units = osr::Units::new();
         let mut activations = Activations::new::<H>(unit);
         let slots = activations.slots_mut();

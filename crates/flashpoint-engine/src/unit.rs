@@ -69,8 +69,6 @@ pub struct Unit<H: Python> {
     n_retired: AtomicU32,
     /// Questions for a version left that are answered by "not yet".
     to_wait: AtomicU32,
-    /// Calls that ran in tier 0.
-    pub calls: AtomicU32,
     /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
     /// once.
     pub has_hot_loop: AtomicBool,
@@ -297,7 +295,6 @@ impl<H: Python> Unit<H> {
             n_retired: AtomicU32::new(0),
             to_wait: AtomicU32::new(0),
             nested: RwLock::default(),
-            calls: AtomicU32::new(0),
             has_hot_loop: AtomicBool::new(false),
             stats: Stats::default(),
         })
@@ -367,13 +364,6 @@ impl<H: Python> Unit<H> {
         if all[pc.0 as usize] != before {
             self.epoch.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// A call begins in tier 0. Roughly counted, if several threads call: an atomic addition takes longer than what is left
-    /// of a call.
-    #[inline]
-    pub fn count_call(&self) {
-        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Versions made so far are not entered any more.

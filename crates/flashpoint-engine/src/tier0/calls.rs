@@ -6,7 +6,7 @@ use flashpoint_ir::slot::Slot;
 use super::activation::{Activations, Callable};
 use super::code::{CallArg, Reg, flag};
 use super::frame::Registers;
-use super::interp::{Entry, Fault, Hooks, Machine};
+use super::interp::{CALLS_BETWEEN_POLLS, Entry, Fault, Hooks, Machine};
 use super::operands::for_each_write;
 use crate::host::{Host, HostResult};
 
@@ -40,11 +40,14 @@ impl<'u, H: Host> Machine<'u, '_, H> {
             self.finish_call(pc, result?);
             return Ok(Called::Done);
         }
+        self.calls_to_poll -= 1;
+        if self.calls_to_poll == 0 {
+            self.poll()?;
+        }
         if activations.is_full() {
             return Err(self.host.raise_too_deep().into());
         }
         self.host.enter_inner_frame(unit.function())?;
-        hooks.on_call(unit);
         activations.push(pc, unit);
         self.select(activations);
         for (param, arg) in (0..).zip(args) {
@@ -59,6 +62,14 @@ impl<'u, H: Host> Machine<'u, '_, H> {
             self.host.load_closure(self.function, &mut activations.slots_mut()[free]);
         }
         Ok(Called::Entered)
+    }
+
+    /// A recursion without a loop, too, lets signals be handled and other threads run.
+    #[cold]
+    #[inline(never)]
+    fn poll(&mut self) -> HostResult<()> {
+        self.calls_to_poll = CALLS_BETWEEN_POLLS;
+        self.host.poll()
     }
 
     /// What becomes of an argument in the caller. A temporary moves, as in CPython: the function may give up the last

@@ -190,8 +190,8 @@ impl Window<'_> {
     }
 }
 
-/// Slots of windows of a thread at which calls should go no deeper: 1 GiB.
-const FULL: usize = (1 << 30) / size_of::<Slot>();
+/// Slots of windows of a thread at which calls should go no deeper: 256 MiB, a million calls of a small function.
+const FULL: usize = (1 << 28) / size_of::<Slot>();
 /// Chunks double in size up to so many times.
 const MAX_DOUBLINGS: usize = 8;
 

@@ -109,12 +109,6 @@ pub trait Hooks<'u, H: Host> {
         None
     }
 
-    /// A call begins in tier 0.
-    #[inline(always)]
-    fn on_call(&mut self, unit: &'u Self::Unit) {
-        let _ = unit;
-    }
-
     /// An exception leaves a call.
     fn on_raise(&mut self, unit: &'u Self::Unit) {
         let _ = unit;
@@ -141,6 +135,8 @@ pub enum Never {}
 
 /// Back edges between polls when no hook says otherwise.
 const TRIPS_BETWEEN_POLLS: u32 = 1000;
+/// Calls of one interpreter loop between polls.
+pub(super) const CALLS_BETWEEN_POLLS: u32 = 1000;
 
 impl<'u, H: Host> Hooks<'u, H> for NoHooks {
     type Unit = Alone<'u, H::Function>;
@@ -159,7 +155,7 @@ pub fn run<'u, H: Host, K: Hooks<'u, H>>(
     entry: Entry,
 ) -> HostResult<Outcome<K::Exit>> {
     let (function, (code, registers)) = (activations.unit().function(), activations.running());
-    let mut machine = Machine { code, function, host, registers };
+    let mut machine = Machine { code, function, host, registers, calls_to_poll: CALLS_BETWEEN_POLLS };
     let mut start = machine.enter(entry);
     loop {
         let stop = match start {
@@ -211,7 +207,7 @@ pub fn step<H: Host>(
     pc: Pc,
 ) -> HostResult<Stepped> {
     let registers = frame.registers(code);
-    let mut machine = Machine { code, function, host, registers };
+    let mut machine = Machine { code, function, host, registers, calls_to_poll: CALLS_BETWEEN_POLLS };
     let stepped = match code.generic.ops[pc.0 as usize] {
         GenericOp::Branch { cond, .. } => machine.truth(pc.0 as usize, code.reg(cond)).map(Stepped::Branch),
         GenericOp::ForNext { .. } => {
@@ -255,6 +251,8 @@ pub(super) struct Machine<'u, 'h, H: Host> {
     pub(super) function: &'u H::Function,
     pub(super) host: &'h mut H,
     pub(super) registers: Registers,
+    /// Calls left until the next poll.
+    pub(super) calls_to_poll: u32,
 }
 
 /// An operator on two numbers of one machine type; else off the fast path. The integer form gives an `Option`: `None` is
