@@ -347,6 +347,12 @@ impl Code {
         Some(self.frame_image[reg as usize])
     }
 
+    /// The register of a constant that is held unboxed.
+    #[cfg(test)]
+    pub(super) fn constant_reg(&self, index: usize) -> Reg {
+        Reg(self.constant_regs[index].expect("an unboxed constant"))
+    }
+
     #[inline]
     pub(super) fn is_temp(&self, slot: SlotIdx) -> bool {
         self.is_temp[slot.0 as usize]
