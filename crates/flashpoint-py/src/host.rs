@@ -23,6 +23,9 @@ mod remat;
 mod snippet;
 pub mod stack;
 
+use std::ffi::c_int;
+use std::ptr::NonNull;
+
 use flashpoint_engine::host::{HostResult, Raised};
 use flashpoint_ir::generic::Pc;
 use flashpoint_ir::slot::Slot;
@@ -41,6 +44,8 @@ pub struct CPythonHost<'py> {
     frame: (*const FunctionData, Pc),
     /// The frames around it.
     callers: Vec<(*const FunctionData, Pc)>,
+    /// The thread's counter of calls that may yet be nested, once it was asked for; see [`stack::calls_left`].
+    calls_left: Option<NonNull<c_int>>,
     /// The thread's state while the thread does without the GIL; else null.
     pub detached: *mut ffi::PyThreadState,
 }
@@ -48,7 +53,8 @@ pub struct CPythonHost<'py> {
 impl<'py> CPythonHost<'py> {
     #[inline]
     pub fn new(py: Python<'py>, numpy: &'static NumPy) -> Self {
-        CPythonHost { py, numpy, frame: (std::ptr::null(), Pc(0)), callers: Vec::new(), detached: std::ptr::null_mut() }
+        let (frame, callers) = ((std::ptr::null(), Pc(0)), Vec::new());
+        CPythonHost { py, numpy, frame, callers, calls_left: None, detached: std::ptr::null_mut() }
     }
 
     /// The function of the running frame. The engine keeps it alive from `enter_frame` to `leave_frame`.
@@ -67,6 +73,38 @@ impl<'py> CPythonHost<'py> {
             self.callers.push(self.frame);
         }
         self.frame = (function, Pc(0));
+    }
+
+    /// Counts a call that begins in an interpreter loop; raises `RecursionError` if it must not.
+    #[inline(always)]
+    fn count_call(&mut self) -> HostResult<()> {
+        if let Some(counter) = self.calls_left {
+            // SAFETY: the thread's own, and this is the thread.
+            let left = unsafe { counter.read() };
+            if left > 0 {
+                // SAFETY: as above.
+                unsafe { counter.write(left - 1) };
+                return Ok(());
+            }
+        }
+        self.count_call_by_python()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_call_by_python(&mut self) -> HostResult<()> {
+        self.calls_left = stack::calls_left(self.py);
+        stack::enter(self.py)
+    }
+
+    /// A call ends that [`Self::count_call`] has counted.
+    #[inline(always)]
+    fn uncount_call(&mut self) {
+        match self.calls_left {
+            // SAFETY: as above.
+            Some(counter) => unsafe { counter.write(counter.read() + 1) },
+            None => stack::leave(),
+        }
     }
 
     #[inline]

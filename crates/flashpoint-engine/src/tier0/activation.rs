@@ -104,12 +104,6 @@ impl<'u, U> Activations<'u, U> {
         self.list.last_mut().expect("a call is under way").window.slots_mut()
     }
 
-    /// The call that the innermost activation waits for.
-    #[inline(always)]
-    pub(super) fn pc(&self) -> Pc {
-        self.last().pc
-    }
-
     /// The code and the registers of the innermost call.
     #[inline(always)]
     pub(super) fn running(&self) -> (&'u Code, Registers) {
@@ -129,30 +123,37 @@ impl<'u, U> Activations<'u, U> {
         self.stack.is_full()
     }
 
-    /// A call begins that the innermost activation makes at `pc`. The host has been told; all slots are unbound.
+    /// A call begins that the innermost activation makes at `pc`. The host has been told; all slots are unbound. Gives the
+    /// code and the registers of the call.
     #[inline(always)]
-    pub(super) fn push<H: Host>(&mut self, pc: Pc, unit: &'u U)
+    pub(super) fn push<H: Host>(&mut self, pc: Pc, unit: &'u U) -> (&'u Code, Registers)
     where
         U: Callable<H>,
     {
         self.list.last_mut().expect("a call is under way").pc = pc;
         let window = self.stack.push(unit.code());
+        let running = (window.code, window.registers());
         self.list.push(Activation { unit, window, pc: Pc(0) });
+        running
     }
 
-    /// The innermost call, which is not the outermost, returns.
+    /// The innermost call, which is not the outermost, returns. Gives its caller: the function, where it stands, code and
+    /// registers.
     #[inline(always)]
-    pub(super) fn pop<H: Host>(&mut self, host: &mut H)
+    pub(super) fn pop<H: Host>(&mut self, host: &mut H) -> (&'u U, Pc, (&'u Code, Registers))
     where
         U: Callable<H>,
     {
-        let [.., caller, ended] = &mut self.list[..] else { return };
+        let [.., caller, ended] = &mut self.list[..] else { panic!("the outermost call has no caller") };
         // Temporaries hold nothing at a return.
         let n_variables = ended.window.code.n_variables();
         release(&mut ended.window.slots_mut()[..n_variables], host);
-        host.leave_inner_frame(caller.unit.function(), caller.pc);
+        let (unit, pc) = (caller.unit, caller.pc);
+        let running = (caller.window.code, caller.window.registers());
+        host.leave_inner_frame(unit.function(), pc);
         self.stack.pop(&ended.window);
         self.list.truncate(self.list.len() - 1);
+        (unit, pc, running)
     }
 
     /// The innermost call has ended elsewhere, with this result: where its caller goes on, or the result if there is none.
@@ -165,8 +166,8 @@ impl<'u, U> Activations<'u, U> {
             host.leave_frame();
             return ControlFlow::Break(result);
         }
-        self.pop(host);
-        ControlFlow::Continue(Entry::after_call(self.pc(), result))
+        let (_, pc, _) = self.pop(host);
+        ControlFlow::Continue(Entry::after_call(pc, result))
     }
 }
 

@@ -48,8 +48,8 @@ impl<'u, H: Host> Machine<'u, '_, H> {
             return Err(self.host.raise_too_deep().into());
         }
         self.host.enter_inner_frame(unit.function())?;
-        activations.push(pc, unit);
-        self.select(activations);
+        self.function = unit.function();
+        (self.code, self.registers) = activations.push(pc, unit);
         for (param, arg) in (0..).zip(args) {
             let value = registers.get(arg.reg());
             if value.owns() {
@@ -96,10 +96,8 @@ impl<'u, H: Host> Machine<'u, '_, H> {
         if value.owns() {
             self.registers.put(src, Slot::UNBOUND);
         }
-        activations.pop(self.host);
-        self.select(activations);
-        let pc = activations.pc();
-        let (code, registers) = (self.code, self.registers);
+        let (unit, pc, (code, registers)) = activations.pop(self.host);
+        (self.function, self.code, self.registers) = (unit.function(), code, registers);
         let op = &code.ops[pc.0 as usize];
         code.profile.record(pc, &value);
         // The arguments have been passed: temporaries own nothing any more.

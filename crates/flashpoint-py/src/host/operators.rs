@@ -75,7 +75,7 @@ impl Host for CPythonHost<'_> {
 
     #[inline(always)]
     fn enter_inner_frame(&mut self, function: &FunctionData) -> HostResult<()> {
-        stack::enter(self.py)?;
+        self.count_call()?;
         self.frame = (function, Pc(0));
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Host for CPythonHost<'_> {
     #[inline(always)]
     fn leave_inner_frame(&mut self, caller: &FunctionData, pc: Pc) {
         self.frame = (caller, pc);
-        stack::leave();
+        self.uncount_call();
     }
 
     fn raise_too_deep(&mut self) -> Raised {
