@@ -19,21 +19,31 @@ use super::data::FunctionData;
 pub struct SeenGlobal {
     /// The version tags of globals and builtins at that time. No dictionary has 0.
     versions: Cell<(u64, u64)>,
+    /// Whether globals alone told.
+    in_globals: Cell<bool>,
     /// Borrowed from the dictionary.
     value: Cell<Slot>,
 }
 
 impl Default for SeenGlobal {
     fn default() -> SeenGlobal {
-        SeenGlobal { versions: Cell::new((0, 0)), value: Cell::new(Slot::UNBOUND) }
+        SeenGlobal { versions: Cell::new((0, 0)), in_globals: Cell::new(true), value: Cell::new(Slot::UNBOUND) }
     }
 }
 
 /// What a global name leads to, borrowed, if it was looked up since anything changed.
 #[inline(always)]
 pub(super) fn known(function: &FunctionData, name: NameIdx) -> Option<Slot> {
+    if cfg!(Py_3_12) {
+        return None;
+    }
     let seen = function.seen_global(name);
-    (versions(function)? == seen.versions.get()).then(|| seen.value.get())
+    let (globals, builtins) = seen.versions.get();
+    // Nothing was ever seen where the scopes are no dictionaries.
+    let same = globals != 0
+        && dict_version(function.globals) == globals
+        && (seen.in_globals.get() || dict_version(function.builtins) == builtins);
+    same.then(|| seen.value.get())
 }
 
 impl CPythonHost<'_> {
@@ -60,6 +70,7 @@ impl CPythonHost<'_> {
                     if let Some(versions) = versions {
                         let seen = function.seen_global(name);
                         seen.value.set(value);
+                        seen.in_globals.set(scope == function.globals);
                         seen.versions.set(versions);
                     }
                     return Ok(value);
