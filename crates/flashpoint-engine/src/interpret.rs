@@ -16,7 +16,7 @@ use crate::osr;
 use crate::python::Python;
 use crate::run::{Engine, Ran};
 use crate::tier0::frame::release;
-use crate::tier0::{self, Activations, Entry, Frame, Outcome};
+use crate::tier0::{self, CallStack, Entry, Frame, Outcome};
 use crate::unit::Unit;
 
 impl<H: Python> Engine<H> {
@@ -24,8 +24,8 @@ impl<H: Python> Engine<H> {
     pub(crate) fn interpret(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
         host.enter_frame(&unit.function)?;
         let units = osr::Units::new();
-        let mut activations = Activations::new::<H>(unit);
-        let slots = activations.slots_mut();
+        let mut calls = CallStack::new::<H>(unit);
+        let slots = calls.slots_mut();
         for (slot, arg) in slots.iter_mut().zip(args) {
             host.retain(arg);
             *slot = *arg;
@@ -34,7 +34,7 @@ impl<H: Python> Engine<H> {
         if !free.is_empty() {
             host.load_closure(&unit.function, &mut slots[free]);
         }
-        self.run_activations(host, &units, activations, Entry::START)
+        self.run_calls(host, &units, calls, Entry::START)
     }
 
     /// Goes on with frames that no tier-0 call holds yet.
@@ -45,7 +45,7 @@ impl<H: Python> Engine<H> {
         loop {
             let Some(Resumed { unit, frame, .. }) = frames.pop() else { return Err(Raised) };
             let units = osr::Units::new();
-            let result = self.run_activations(host, &units, Activations::of::<H>(&unit, frame), entry);
+            let result = self.run_calls(host, &units, CallStack::of::<H>(&unit, frame), entry);
             let Some(caller) = frames.last() else { return result };
             entry = Entry::after_call(caller.pc, result);
         }
@@ -53,24 +53,24 @@ impl<H: Python> Engine<H> {
 
     /// Runs a call that the host has been told of until it returns, by way of compiled loops where that pays, and the calls
     /// that it makes in tier 0.
-    fn run_activations<'u>(
+    fn run_calls<'u>(
         &'u self,
         host: &mut H,
         units: &'u osr::Units<H>,
-        mut activations: Activations<'u, Arc<Unit<H>>>,
+        mut calls: CallStack<'u, Arc<Unit<H>>>,
         entry: Entry,
     ) -> HostResult<Slot> {
         let mut hooks = osr::EngineHooks { engine: self, units };
         let mut entry = entry;
         loop {
-            let code = match tier0::run(&mut activations, host, &mut hooks, entry)? {
+            let code = match tier0::run(&mut calls, host, &mut hooks, entry)? {
                 Outcome::Returned(result) => return Ok(result),
                 Outcome::Left { exit, .. } => exit,
             };
-            let unit = activations.unit();
-            entry = match self.run_loop(host, &mut hooks, unit, activations.slots_mut(), code) {
+            let unit = calls.unit();
+            entry = match self.run_loop(host, &mut hooks, unit, calls.slots_mut(), code) {
                 LoopRan::Resume(entry) => entry,
-                LoopRan::Ended(result) => match activations.end(host, result) {
+                LoopRan::Ended(result) => match calls.end(host, result) {
                     ControlFlow::Continue(entry) => entry,
                     ControlFlow::Break(result) => return result,
                 },

@@ -54,14 +54,14 @@ impl<H: Python> Engine<H> {
 /// What the engine does at tier 0's back edges and calls: enters compiled code once a loop or function is warm.
 pub(crate) struct EngineHooks<'u, H: Python> {
     pub engine: &'u Engine<H>,
-    /// The functions whose calls run as activations.
+    /// The functions whose calls it runs.
     pub units: &'u Units<H>,
 }
 
 /// Functions that one interpreter loop runs by itself; others are called by way of the engine.
 const N_UNITS: usize = 32;
 
-/// Keeps the units of activations alive, and in their places, as long as the interpreter loop runs.
+/// Keeps the units of the calls under way alive, and in their places, as long as the interpreter loop runs.
 pub(crate) struct Units<H: Python>([OnceCell<Arc<Unit<H>>>; N_UNITS]);
 
 impl<H: Python> Units<H> {

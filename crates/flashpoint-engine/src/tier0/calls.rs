@@ -1,9 +1,9 @@
-//! Calls and returns: which calls push an activation, and what goes to and fro.
+//! Calls and returns: which calls go on the stack, and what goes to and fro.
 
 use flashpoint_ir::generic::{GenericOp, Pc, SlotIdx};
 use flashpoint_ir::slot::Slot;
 
-use super::activation::{Activations, Callable};
+use super::call_stack::{CallStack, Callable};
 use super::code::{CallArg, Reg, flag};
 use super::frame::Registers;
 use super::interp::{CALLS_BETWEEN_POLLS, Entry, Fault, Hooks, Machine};
@@ -14,7 +14,7 @@ use crate::host::{Host, HostResult};
 pub(super) enum Called {
     /// It is done.
     Done,
-    /// It runs as an activation of its own, which the machine now stands at the beginning of.
+    /// It is on the stack, and the machine stands at its beginning.
     Entered,
 }
 
@@ -23,7 +23,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
     #[inline(always)]
     pub(super) fn call<K: Hooks<'u, H>>(
         &mut self,
-        activations: &mut Activations<'u, K::Unit>,
+        calls: &mut CallStack<'u, K::Unit>,
         hooks: &mut K,
         pc: Pc,
     ) -> Result<Called, Fault> {
@@ -44,12 +44,12 @@ impl<'u, H: Host> Machine<'u, '_, H> {
         if self.calls_to_poll == 0 {
             self.poll()?;
         }
-        if activations.is_full() {
+        if calls.is_full() {
             return Err(self.host.raise_too_deep().into());
         }
         self.host.enter_inner_frame(unit.function())?;
         self.function = unit.function();
-        (self.code, self.registers) = activations.push(pc, unit);
+        (self.code, self.registers) = calls.push(pc, unit);
         for (param, arg) in (0..).zip(args) {
             let value = registers.get(arg.reg());
             if value.owns() {
@@ -59,7 +59,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
         }
         let free = self.code.free_slots();
         if !free.is_empty() {
-            self.host.load_closure(self.function, &mut activations.slots_mut()[free]);
+            self.host.load_closure(self.function, &mut calls.slots_mut()[free]);
         }
         Ok(Called::Entered)
     }
@@ -89,14 +89,14 @@ impl<'u, H: Host> Machine<'u, '_, H> {
         self.with_slots(args, |host, args| hooks.call(host, unit, args))
     }
 
-    /// The innermost of several activations returns what is in `src`: the position behind the call in its caller.
+    /// The innermost of several calls returns what is in `src`: the position behind the call in its caller.
     #[inline(always)]
-    pub(super) fn return_to_caller<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>, src: Reg) -> usize {
+    pub(super) fn return_to_caller<U: Callable<H>>(&mut self, calls: &mut CallStack<'u, U>, src: Reg) -> usize {
         let value = self.registers.get(src);
         if value.owns() {
             self.registers.put(src, Slot::UNBOUND);
         }
-        let (unit, pc, (code, registers)) = activations.pop(self.host);
+        let (unit, pc, (code, registers)) = calls.pop(self.host);
         (self.function, self.code, self.registers) = (unit.function(), code, registers);
         let op = &code.ops[pc.0 as usize];
         code.profile.record(pc, &value);
@@ -106,11 +106,11 @@ impl<'u, H: Host> Machine<'u, '_, H> {
         pc.0 as usize + 1
     }
 
-    /// Goes over to the innermost activation.
+    /// Goes over to the innermost call.
     #[inline(always)]
-    pub(super) fn select<U: Callable<H>>(&mut self, activations: &mut Activations<'u, U>) {
-        self.function = activations.unit().function();
-        (self.code, self.registers) = activations.running();
+    pub(super) fn select<U: Callable<H>>(&mut self, calls: &mut CallStack<'u, U>) {
+        self.function = calls.unit().function();
+        (self.code, self.registers) = calls.running();
     }
 
     /// Where to begin.

@@ -4,7 +4,7 @@
 use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
 use flashpoint_ir::slot::Slot;
 
-use super::activation::Activations;
+use super::call_stack::CallStack;
 use super::code::{Op, Reg, flag};
 use super::interp::{BackEdge, Fault, Hooks, Machine, Stop, fault_pc};
 use super::operators;
@@ -121,7 +121,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
     #[inline(never)]
     pub(super) fn back_edge<K: Hooks<'u, H>>(
         &mut self,
-        activations: &mut Activations<'u, K::Unit>,
+        calls: &mut CallStack<'u, K::Unit>,
         hooks: &mut K,
         op: &Op,
         left: u32,
@@ -136,7 +136,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
             looping.arm(left - 1);
             return None;
         }
-        match hooks.on_back_edge(self.host, activations.unit(), op.b(), activations.slots_mut()) {
+        match hooks.on_back_edge(self.host, calls.unit(), op.b(), calls.slots_mut()) {
             BackEdge::Continue { trips } => {
                 looping.arm(trips);
                 None

@@ -2,7 +2,7 @@
 //!
 //! Each thread has two stacks of slots, in chunks that never move, so that a frame's address stays valid for compiled code
 //! while it runs, and a call allocates nothing. A [`Frame`] may be dropped in any order with others; memory is reused from
-//! the top. The frames of an interpreter loop's activations ([`Window`]) are pushed and popped in order, at less cost
+//! the top. The frames of an interpreter loop's calls ([`Window`]) are pushed and popped in order, at less cost
 //! ([`WindowStack`]).
 //!
 //! A frame of code with `n` slots and `k` constants is `n + k` slots long: the constants follow the function's own slots,
@@ -136,7 +136,7 @@ impl Frame {
         self.window(code).registers()
     }
 
-    /// The frame, which must be one of `code`, as that of an activation. The window is used as long as the frame is alive and
+    /// The frame, which must be one of `code`, as that of a call on a stack. The window is used as long as the frame is alive and
     /// not used otherwise.
     pub(super) fn window<'u>(&mut self, code: &'u Code) -> Window<'u> {
         assert!(self.len as usize == code.frame_image().len(), "the frame belongs to other code");
@@ -161,8 +161,8 @@ pub fn release<H: Host>(slots: &mut [Slot], host: &mut H) {
     }
 }
 
-/// The slots of an activation that is on an interpreter loop's stack: their place only. What keeps them is the stack of
-/// windows, or the [`Frame`] whose window it is; [`super::Activations`] has either as long as the window, and hands out
+/// The slots of a call on an interpreter loop's stack: their place only. What keeps them is the stack of
+/// windows, or the [`Frame`] whose window it is; [`super::CallStack`] has either as long as the window, and hands out
 /// nothing but slices that borrow it.
 #[derive(Debug)]
 pub(super) struct Window<'u> {

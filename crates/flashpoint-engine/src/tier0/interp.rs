@@ -2,7 +2,7 @@
 //!
 //! Invariants: an operation that raises has changed no slot but those it consumed; what a consumed temporary owned is
 //! released and the slot made unbound, but a consumed number stays where it is, since it owns nothing. On every way out
-//! but [`Outcome::Left`] all slots are released and all activations have ended.
+//! but [`Outcome::Left`] all slots are released and all calls have ended.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -11,8 +11,8 @@ use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use super::activation::{Activations, Alone, Callable};
 use super::arith;
+use super::call_stack::{Alone, CallStack, Callable};
 use super::calls::Called;
 use super::code::{Code, Op, OpCode, flag};
 use super::frame::{Frame, Registers};
@@ -147,24 +147,24 @@ impl<'u, H: Host> Hooks<'u, H> for NoHooks {
     }
 }
 
-/// Goes on in the innermost activation until the outermost returns, an exception leaves it, or a hook leaves.
+/// Goes on in the innermost call until the outermost returns, an exception leaves it, or a hook leaves.
 pub fn run<'u, H: Host, K: Hooks<'u, H>>(
-    activations: &mut Activations<'u, K::Unit>,
+    calls: &mut CallStack<'u, K::Unit>,
     host: &mut H,
     hooks: &mut K,
     entry: Entry,
 ) -> HostResult<Outcome<K::Exit>> {
-    let (function, (code, registers)) = (activations.unit().function(), activations.running());
+    let (function, (code, registers)) = (calls.unit().function(), calls.running());
     let mut machine = Machine { code, function, host, registers, calls_to_poll: CALLS_BETWEEN_POLLS };
     let mut start = machine.enter(entry);
     loop {
         let stop = match start {
-            Ok(pc) => machine.execute(activations, hooks, pc),
+            Ok(pc) => machine.execute(calls, hooks, pc),
             Err((pc, fault)) => Stop::Fault(pc, fault),
         };
         let (pc, fault) = match stop {
             Stop::Returned(value) => {
-                let _ = activations.end(machine.host, Ok(value));
+                let _ = calls.end(machine.host, Ok(value));
                 return Ok(Outcome::Returned(value));
             }
             Stop::Left(header, exit) => return Ok(Outcome::Left { header, exit }),
@@ -173,11 +173,11 @@ pub fn run<'u, H: Host, K: Hooks<'u, H>>(
         start = match machine.unwind(pc, fault) {
             Some(target) => Ok(target.0 as usize),
             None => {
-                hooks.on_raise(activations.unit());
-                match activations.end(machine.host, Err(Raised)) {
+                hooks.on_raise(calls.unit());
+                match calls.end(machine.host, Err(Raised)) {
                     ControlFlow::Break(_) => return Err(Raised),
                     ControlFlow::Continue(entry) => {
-                        machine.select(activations);
+                        machine.select(calls);
                         machine.enter(entry)
                     }
                 }
@@ -245,7 +245,7 @@ pub(super) enum Stop<E> {
     Fault(Pc, Fault),
 }
 
-/// One activation, as the operations see it.
+/// The running call, as the operations see it.
 pub(super) struct Machine<'u, 'h, H: Host> {
     pub(super) code: &'u Code,
     pub(super) function: &'u H::Function,
@@ -338,7 +338,7 @@ macro_rules! single {
 impl<'u, H: Host> Machine<'u, '_, H> {
     fn execute<K: Hooks<'u, H>>(
         &mut self,
-        activations: &mut Activations<'u, K::Unit>,
+        calls: &mut CallStack<'u, K::Unit>,
         hooks: &mut K,
         mut pc: usize,
     ) -> Stop<K::Exit> {
@@ -349,7 +349,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
             let op = &ops[pc];
             match op.code {
                 OpCode::Host => single!(self, pc, exec),
-                OpCode::Call => match self.call(activations, hooks, Pc(pc as u32)) {
+                OpCode::Call => match self.call(calls, hooks, Pc(pc as u32)) {
                     Ok(Called::Done) => pc += 1,
                     Ok(Called::Entered) => {
                         (code, registers, pc) = (self.code, self.registers, 0);
@@ -491,7 +491,7 @@ impl<'u, H: Host> Machine<'u, '_, H> {
                     let left = counter.load(Ordering::Relaxed);
                     if left > 1 && !hooks.poll_requested() {
                         counter.store(left - 1, Ordering::Relaxed);
-                    } else if let Some(stop) = self.back_edge(activations, hooks, op, left) {
+                    } else if let Some(stop) = self.back_edge(calls, hooks, op, left) {
                         return stop;
                     }
                     pc = op.a();
@@ -519,12 +519,12 @@ impl<'u, H: Host> Machine<'u, '_, H> {
                     }
                 }
                 OpCode::Return => {
-                    if activations.is_outermost() {
+                    if calls.is_outermost() {
                         let value = registers.get(op.reg_a());
                         registers.put(op.reg_a(), Slot::UNBOUND);
                         return Stop::Returned(value);
                     }
-                    pc = self.return_to_caller(activations, op.reg_a());
+                    pc = self.return_to_caller(calls, op.reg_a());
                     (code, registers) = (self.code, self.registers);
                     ops = &code.ops;
                 }

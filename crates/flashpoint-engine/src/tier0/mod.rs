@@ -4,7 +4,7 @@
 //! is the first tier of every function and the one in which every deoptimisation lands.
 //!
 //! Reading order: [`arith`] (numbers), [`operators`] and [`numpy_scalars`] (numbers in slots), [`frame`] (where slots live), [`code`] (the
-//! compact form that is run), [`profile`] (what was seen), [`activation`] (the calls under way), [`interp`] (the loop),
+//! compact form that is run), [`profile`] (what was seen), [`call_stack`] (the calls under way), [`interp`] (the loop),
 //! `calls` (calls and returns), `fallback` and `exec` (everything off the fast path).
 //!
 //! A function is loaded once ([`Code::load`]) and run any number of times, from any thread. To call it: tell the host, make
@@ -24,13 +24,13 @@ pub mod code;
 mod lower;
 pub mod profile;
 
-pub mod activation;
+pub mod call_stack;
 mod calls;
 mod exec;
 mod fallback;
 pub mod interp;
 
-pub use activation::{Activations, Alone, Callable};
+pub use call_stack::{Alone, CallStack, Callable};
 pub use code::{Code, LoadError, Loop};
 pub use frame::Frame;
 pub use interp::{BackEdge, Entry, Hooks, NoHooks, Outcome, Stepped, run, step};
@@ -54,7 +54,7 @@ pub fn call<H: Host>(code: &Code, function: &H::Function, host: &mut H, args: &[
     frame.slots_mut()[..args.len()].copy_from_slice(args);
     host.load_closure(function, &mut frame.slots_mut()[code.free_slots()]);
     let unit = Alone { code, function };
-    match run(&mut Activations::of::<H>(&unit, frame), host, &mut NoHooks, Entry::START)? {
+    match run(&mut CallStack::of::<H>(&unit, frame), host, &mut NoHooks, Entry::START)? {
         Outcome::Returned(value) => Ok(value),
         Outcome::Left { exit, .. } => match exit {},
     }

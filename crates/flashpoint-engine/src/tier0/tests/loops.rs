@@ -9,7 +9,7 @@ use flashpoint_ir::slot::Slot;
 use super::{Builder, check};
 use crate::host::Host;
 use crate::rust_host::{Array, Object, RustFunction, RustHost};
-use crate::tier0::{Activations, Alone, BackEdge, Code, Entry, Frame, Hooks, Kinds, Outcome, run};
+use crate::tier0::{Alone, BackEdge, CallStack, Code, Entry, Frame, Hooks, Kinds, Outcome, run};
 
 /// `r = 0; for i in range(n): r = (r * 31 + i) % 1000003; return r`
 pub(crate) fn hash_loop() -> GenericFunction {
@@ -162,12 +162,12 @@ fn hooks_count_leave_and_resume() {
     let mut hooks = Counting { calls: 0, leave_after: 3 };
     let unit = Alone { code, function: &*function };
     host.enter_frame(&function).unwrap();
-    let mut activations = Activations::of::<RustHost>(&unit, frame);
-    let left = run(&mut activations, &mut host, &mut hooks, Entry::START).unwrap();
+    let mut calls = CallStack::of::<RustHost>(&unit, frame);
+    let left = run(&mut calls, &mut host, &mut hooks, Entry::START).unwrap();
     let header = code.loops()[0].header;
     assert_eq!(left, Outcome::Left { header, exit: 3 });
     // 100 back edges, then twice 10: the loop variable holds the last index.
-    let frame = activations.slots_mut();
+    let frame = calls.slots_mut();
     assert_eq!(frame[2], Slot::int(119));
     // The state may be changed as compiled code would: here 500 iterations are done at once.
     let iter = frame.iter().position(|s| s.tag == flashpoint_ir::slot::Tag::RangeIter).unwrap();
@@ -177,7 +177,7 @@ fn hooks_count_leave_and_resume() {
     }
     frame[1] = Slot::int(r);
     frame[iter] = Slot::range_iter(620, 380, 1);
-    let done = run(&mut activations, &mut host, &mut hooks, Entry::At(header)).unwrap();
+    let done = run(&mut calls, &mut host, &mut hooks, Entry::At(header)).unwrap();
     assert_eq!(done, Outcome::Returned(Slot::int(hash(1000))));
     assert_eq!(host.n_objects(), alive);
 }
@@ -215,14 +215,14 @@ fn going_on_after_a_call_made_elsewhere() {
     let entry = Entry::AfterCall { pc: call, result: Slot::int(41) };
     let unit = Alone { code, function: &*function };
     host.enter_frame(&function).unwrap();
-    let done = run(&mut Activations::of::<RustHost>(&unit, frame), &mut host, &mut hooks, entry).unwrap();
+    let done = run(&mut CallStack::of::<RustHost>(&unit, frame), &mut host, &mut hooks, entry).unwrap();
     assert_eq!(done, Outcome::Returned(Slot::int(42)));
     assert_eq!(host.n_objects(), alive);
     // The call raised instead.
     host.enter_frame(&function).unwrap();
-    let mut activations = Activations::of::<RustHost>(&unit, Frame::new(code));
+    let mut calls = CallStack::of::<RustHost>(&unit, Frame::new(code));
     let _pending = host.error("ValueError", "elsewhere");
-    assert!(run(&mut activations, &mut host, &mut hooks, Entry::Raise(call)).is_err());
+    assert!(run(&mut calls, &mut host, &mut hooks, Entry::Raise(call)).is_err());
     assert_eq!(host.take_error().unwrap().traceback, [("f".to_string(), 1)]);
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use flashpoint_ir::generic::{GenericFunction, GenericOp, Pc};
 use flashpoint_ir::slot::Slot;
 
-use super::{Activations, Alone, BackEdge, Entry, Frame, Hooks, Outcome, run, step};
+use super::{Alone, BackEdge, CallStack, Entry, Frame, Hooks, Outcome, run, step};
 use crate::host::{Host, HostResult};
 use crate::rust_host::{ErrorInfo, RustFunction, RustHost};
 
@@ -83,18 +83,18 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
     frame.slots_mut()[..bound.len()].copy_from_slice(&bound);
     host.enter_frame(function)?;
     let unit = Alone { code, function };
-    let mut activations = Activations::of::<RustHost>(&unit, frame);
+    let mut calls = CallStack::of::<RustHost>(&unit, frame);
     let mut pc = Pc(0);
     loop {
         let mut frame = Frame::new(code);
-        frame.slots_mut().copy_from_slice(activations.slots_mut());
+        frame.slots_mut().copy_from_slice(calls.slots_mut());
         let op = &code.generic().ops[pc.0 as usize];
         let single = !matches!(
             op,
             GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. }
         );
         let stepped = single && step(code, function, &mut frame, host, pc).is_ok();
-        activations = Activations::of::<RustHost>(&unit, frame);
+        calls = CallStack::of::<RustHost>(&unit, frame);
         if stepped {
             pc.0 += 1;
             continue;
@@ -102,7 +102,7 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
         // Jumps, and what follows an exception, are run to the next back edge.
         let entry = if single { Entry::Raise(pc) } else { Entry::At(pc) };
         code.loops().iter().for_each(|looping| looping.arm(1));
-        match run(&mut activations, host, &mut LeaveAtOnce, entry)? {
+        match run(&mut calls, host, &mut LeaveAtOnce, entry)? {
             Outcome::Returned(value) => return Ok(value),
             Outcome::Left { header, .. } => pc = header,
         }

@@ -304,14 +304,14 @@ fn frames_may_be_dropped_in_any_order() {
 }
 
 #[test]
-fn activations_of_any_size_are_pushed_and_popped() {
+fn calls_of_any_size_are_pushed_and_popped() {
     use std::sync::Arc;
 
     use flashpoint_ir::generic::Pc;
 
     use crate::host::Host;
     use crate::rust_host::RustHost;
-    use crate::tier0::{Activations, Alone};
+    use crate::tier0::{Alone, CallStack};
 
     let mut host = RustHost::new();
     let mut sized = |n_temps: usize| {
@@ -327,23 +327,23 @@ fn activations_of_any_size_are_pushed_and_popped() {
         functions.iter().map(|function| Alone { code: &function.definition.code, function: &**function }).collect();
     for round in 0..3 {
         host.enter_frame(&functions[0]).unwrap();
-        let mut activations = Activations::new::<RustHost>(&units[0]);
+        let mut calls = CallStack::new::<RustHost>(&units[0]);
         let mut pushed = vec![0];
         for step in 0..60 {
             let index = (step * step + round) % units.len();
-            activations.slots_mut()[0] = Slot::int(step as i64);
+            calls.slots_mut()[0] = Slot::int(step as i64);
             host.enter_inner_frame(&functions[index]).unwrap();
-            activations.push::<RustHost>(Pc(0), &units[index]);
+            calls.push::<RustHost>(Pc(0), &units[index]);
             pushed.push(index);
-            assert!(activations.slots_mut().iter().all(|slot| *slot == Slot::UNBOUND));
-            let (code, registers) = activations.running();
+            assert!(calls.slots_mut().iter().all(|slot| *slot == Slot::UNBOUND));
+            let (code, registers) = calls.running();
             assert_eq!(registers.get(code.constant_reg(0)), Slot::int(7));
-            activations.slots_mut().fill(Slot::int(-1));
+            calls.slots_mut().fill(Slot::int(-1));
         }
         while let Some(index) = pushed.pop().filter(|_| !pushed.is_empty()) {
-            assert_eq!(activations.slots_mut().len(), units[index].code.n_slots());
-            activations.pop(&mut host);
-            assert_eq!(activations.slots_mut()[0], Slot::int(pushed.len() as i64 - 1));
+            assert_eq!(calls.slots_mut().len(), units[index].code.n_slots());
+            calls.pop(&mut host);
+            assert_eq!(calls.slots_mut()[0], Slot::int(pushed.len() as i64 - 1));
         }
         host.leave_frame();
     }

@@ -1,11 +1,11 @@
-//! Activations: the calls under way that one interpreter loop runs.
+//! The call stack: the calls under way that one interpreter loop runs.
 //!
-//! A call of a function that tier 0 runs by itself pushes an activation, and the loop goes on in it; its return pops it. So
-//! such calls nest in the loop's own stack, not in the processor's.
+//! A call of a function that tier 0 runs by itself is pushed, and the loop goes on in it; its return pops it. So such calls
+//! nest in the loop's own stack, not in the processor's.
 //!
-//! Invariants: the host has been told of each activation ([`Host::enter_frame`]) before it is pushed, and is told when it is
-//! popped. All but the last stand at a call, whose position is theirs. When the outermost call has ended, nothing is done
-//! with the activations any more.
+//! Invariants: the host has been told of each call ([`Host::enter_frame`], [`Host::enter_inner_frame`]) before it is pushed,
+//! and is told when it is popped. All but the last wait for a call that they make, whose position is theirs. When the
+//! outermost call has ended, the stack is of no use any more.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -47,46 +47,46 @@ impl<H: Host> Callable<H> for Alone<'_, H::Function> {
 
 /// One call under way.
 #[derive(Debug)]
-struct Activation<'u, U> {
+struct Call<'u, U> {
     unit: &'u U,
     window: Window<'u>,
-    /// The call that it waits for; of the last activation, nothing.
+    /// The call that it waits for; of the last call, nothing.
     pc: Pc,
 }
 
 /// Calls under way, the outermost first.
 #[derive(Debug)]
-pub struct Activations<'u, U> {
-    list: Vec<Activation<'u, U>>,
+pub struct CallStack<'u, U> {
+    calls: Vec<Call<'u, U>>,
     stack: Rc<WindowStack>,
     /// The frame of the outermost, if that is not on the stack.
     outermost: Option<Frame>,
 }
 
-impl<'u, U> Activations<'u, U> {
+impl<'u, U> CallStack<'u, U> {
     /// One call, of which the host has been told; all slots are unbound.
-    pub fn new<H: Host>(unit: &'u U) -> Activations<'u, U>
+    pub fn new<H: Host>(unit: &'u U) -> CallStack<'u, U>
     where
         U: Callable<H>,
     {
         let stack = WindowStack::current();
         let window = stack.push(unit.code());
-        Activations { list: vec![Activation { unit, window, pc: Pc(0) }], stack, outermost: None }
+        CallStack { calls: vec![Call { unit, window, pc: Pc(0) }], stack, outermost: None }
     }
 
     /// One call in a frame that exists, of which the host has been told.
-    pub fn of<H: Host>(unit: &'u U, mut frame: Frame) -> Activations<'u, U>
+    pub fn of<H: Host>(unit: &'u U, mut frame: Frame) -> CallStack<'u, U>
     where
         U: Callable<H>,
     {
         let window = frame.window(unit.code());
-        let list = vec![Activation { unit, window, pc: Pc(0) }];
-        Activations { list, stack: WindowStack::current(), outermost: Some(frame) }
+        let calls = vec![Call { unit, window, pc: Pc(0) }];
+        CallStack { calls, stack: WindowStack::current(), outermost: Some(frame) }
     }
 
     #[inline(always)]
-    fn last(&self) -> &Activation<'u, U> {
-        self.list.last().expect("a call is under way")
+    fn last(&self) -> &Call<'u, U> {
+        self.calls.last().expect("a call is under way")
     }
 
     /// The function of the innermost call.
@@ -101,7 +101,7 @@ impl<'u, U> Activations<'u, U> {
     /// The slots of the innermost call.
     #[inline(always)]
     pub fn slots_mut(&mut self) -> &mut [Slot] {
-        self.list.last_mut().expect("a call is under way").window.slots_mut()
+        self.calls.last_mut().expect("a call is under way").window.slots_mut()
     }
 
     /// The code and the registers of the innermost call.
@@ -114,7 +114,7 @@ impl<'u, U> Activations<'u, U> {
     /// Whether only one call is left.
     #[inline(always)]
     pub(super) fn is_outermost(&self) -> bool {
-        self.list.len() == 1
+        self.calls.len() == 1
     }
 
     /// Whether calls should go no deeper.
@@ -123,17 +123,17 @@ impl<'u, U> Activations<'u, U> {
         self.stack.is_full()
     }
 
-    /// A call begins that the innermost activation makes at `pc`. The host has been told; all slots are unbound. Gives the
+    /// A call begins that the innermost call makes at `pc`. The host has been told; all slots are unbound. Gives the
     /// code and the registers of the call.
     #[inline(always)]
     pub(super) fn push<H: Host>(&mut self, pc: Pc, unit: &'u U) -> (&'u Code, Registers)
     where
         U: Callable<H>,
     {
-        self.list.last_mut().expect("a call is under way").pc = pc;
+        self.calls.last_mut().expect("a call is under way").pc = pc;
         let window = self.stack.push(unit.code());
         let running = (window.code, window.registers());
-        self.list.push(Activation { unit, window, pc: Pc(0) });
+        self.calls.push(Call { unit, window, pc: Pc(0) });
         running
     }
 
@@ -144,7 +144,7 @@ impl<'u, U> Activations<'u, U> {
     where
         U: Callable<H>,
     {
-        let [.., caller, ended] = &mut self.list[..] else { panic!("the outermost call has no caller") };
+        let [.., caller, ended] = &mut self.calls[..] else { panic!("the outermost call has no caller") };
         // Temporaries hold nothing at a return.
         let n_variables = ended.window.code.n_variables();
         release(&mut ended.window.slots_mut()[..n_variables], host);
@@ -152,7 +152,7 @@ impl<'u, U> Activations<'u, U> {
         let running = (caller.window.code, caller.window.registers());
         host.leave_inner_frame(unit.function(), pc);
         self.stack.pop(&ended.window);
-        self.list.truncate(self.list.len() - 1);
+        self.calls.truncate(self.calls.len() - 1);
         (unit, pc, running)
     }
 
@@ -171,12 +171,12 @@ impl<'u, U> Activations<'u, U> {
     }
 }
 
-impl<U> Drop for Activations<'_, U> {
+impl<U> Drop for CallStack<'_, U> {
     fn drop(&mut self) {
         // More than one are left only if there was a panic; then what their slots own is lost.
-        for (index, activation) in self.list.iter().enumerate().rev() {
+        for (index, call) in self.calls.iter().enumerate().rev() {
             if index > 0 || self.outermost.is_none() {
-                self.stack.pop(&activation.window);
+                self.stack.pop(&call.window);
             }
         }
     }
