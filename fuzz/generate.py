@@ -9,15 +9,17 @@ A program is one module text. It defines helpers, module globals `G0…`, the fu
 so that a reproducer is the text alone. Start at [`generate`].
 
 Promises: the text compiles; every program terminates (loops are counted, recursion has a depth,
-see also `expressions`); most raise nothing. A program has one of four shapes: "large" and "small"
+see also `expressions`); most raise nothing. A program has one of five shapes: "large" and "small"
 ones are written by `compound`, `statements` and `expressions` (`weights` holds their mix), a "kernel"
-by the package `kernels`, "scalars" by `scalars`.
+by the package `kernels`, an "idiom" by the package `idioms`, "scalars" by `scalars`. What needs objects
+without typed form says `@njit(fallback=True)`.
 """
 
 from collections import Counter
 from typing import NamedTuple
 
 from .compound import Body
+from .idioms import Idioms
 from .kernels import Kernel
 from .scalars import Scalars
 from .values import CODES, Arr, Rng, Tup, argument, array_value, int_value, other_argument
@@ -40,6 +42,8 @@ def generate(seed: int) -> Program:
         writer = Kernel(rng, cover)
     elif shape == "scalars":
         writer = Scalars(rng, cover)
+    elif shape == "idiom":
+        writer = Idioms(rng, cover)
     else:
         writer = _Module(rng, cover, shape == "small")
     return Program(seed, writer.text(), dict(cover), shape)

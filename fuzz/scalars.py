@@ -6,12 +6,19 @@ of both signs, shifts by the width, NumPy integers at their limits. Start at [`S
 Promises: as `generate` does. Does not know about modes.
 """
 
+import math
 from collections import Counter
 
 from .kernels.arguments import EDGES
 from .values import FLOAT_EDGES, NP_NAMES, Rng, Table, integer_limits
 
 FAMILIES = Table({"python": 40, "numpy": 30, "floats": 15, "complex": 15})
+# All comparisons at once, as values and as branches: each of them is another instruction, and differs for NaN alone.
+COMPARISONS = (
+    "({0} < {1}, {0} <= {1}, {0} > {1}, {0} >= {1}, {0} == {1}, {0} != {1})",
+    "(1 if {0} < {1} else 0, 1 if {0} <= {1} else 0, 1 if {0} > {1} else 0, 1 if {0} >= {1} else 0, 1 if {0} != {1} else 0)",
+    "({0} < {1}) + 2 * ({0} >= {1}) + 4 * (not {0} > {1}) + 8 * (not {0} <= {1})",
+)
 # Templates by what they take: x and y are of the family's first kind, u and v floats.
 PYTHON = (
     "x // y", "x % y", "x / y", "x < u", "u >= x", "x == v", "u != x", "abs(x)", "-x", "x << (y & 70)", "x >> y", "x ** 3", "x ** y if 0 <= y < 9 else y",
@@ -58,7 +65,10 @@ class Scalars:
         lines = []
         for i in range(rng.pick((1, 3, 4, 5, 6))):
             value = rng.pick(templates)
-            if rng.chance(0.1):
+            if rng.chance(0.08):
+                pairs = (("x", "y"), ("x", "y"), ("x", "u"), ("u", "v")) if family != "complex" else (("u", "v"),)
+                value = rng.pick(COMPARISONS).format(*rng.pick(pairs))
+            elif rng.chance(0.1):
                 value = f"{value} if {rng.pick(('u < v', 'x == y', 'u > 0.0', 'v != v'))} else {rng.pick(templates)}"
             lines.append(f"    r{i} = {value}")
         names = ", ".join(f"r{i}" for i in range(len(lines)))
@@ -69,7 +79,7 @@ class Scalars:
         steps = []
         for _ in range(rng.between(6, 14)):
             x, y = values()
-            u, v = (rng.pick(FLOAT_EDGES) if rng.chance(0.3) else rng.pick(FLOAT_VALUES) for _ in range(2))
+            u, v = self.float_value(), self.float_value()
             if family == "python" and rng.chance(0.2):
                 u = rng.pick((f"float({x})", f"{x} * 1.0", f"{x} + 0.5", f"float({x} + 1)"))
             steps.append(("call", "f", f"[{x}, {y}, {u}, {v}]", "{}"))
@@ -77,6 +87,11 @@ class Scalars:
             ["import cmath", "import math", "", "import numpy as np", "", "", "@njit", "def f(x, y, u, v):", *lines]
             + [f"    return {names}", "", "", "STEPS = [", *(f"    {step!r}," for step in steps), "]", ""]
         )
+
+    def float_value(self) -> str:
+        if self.rng.chance(0.06):
+            return "math.nan"
+        return self.rng.pick(FLOAT_EDGES) if self.rng.chance(0.3) else self.rng.pick(FLOAT_VALUES)
 
     def python(self) -> tuple:
         rng = self.rng
@@ -108,10 +123,10 @@ class Scalars:
     def floats(self) -> tuple:
         if not hasattr(self, "code"):
             self.code = self.rng.pick(("float64", "float64", "float32"))
-        values = [self.rng.pick(FLOAT_EDGES) if self.rng.chance(0.3) else self.rng.pick(FLOAT_VALUES) for _ in range(2)]
+        values = [self.float_value() for _ in range(2)]
         return tuple(
             f"np.{self.code}({v})"
-            if self.code == "float64" or abs(eval(v, {"math": __import__("math")})) < 1e38
+            if self.code == "float64" or not abs(eval(v, {"math": math})) >= 1e38
             else "np.float32(2.0)"
             for v in values
         )

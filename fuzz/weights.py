@@ -2,7 +2,7 @@
 
 from .values import Table
 
-SHAPES = Table({"kernel": 42, "scalars": 20, "small": 24, "large": 14})
+SHAPES = Table({"kernel": 38, "scalars": 18, "small": 18, "large": 10, "idiom": 18})
 STATEMENTS = Table(
     {
         "assign": 26,
@@ -271,3 +271,28 @@ KERNEL_CODES = Table(
     }
 )
 KERNEL_LENGTHS = Table({0: 1, 1: 2, 2: 2, 3: 3, 5: 4, 8: 4, 9: 4, 17: 4, 33: 3, 70: 2, 1030: 0.5, 2100: 0.25})
+IDIOMS = Table(
+    {
+        "nested": 14,
+        "lambda": 3,
+        "two_nested": 4,
+        "array_in_cell": 3,
+        "big": 9,
+        "list": 4,
+        "dict": 2,
+        "text": 2,
+        "method": 4,
+        "zip": 5,
+        "enumerate": 5,
+        "reversed": 3,
+        "iterator": 8,
+        "slice_store": 9,
+        "header": 8,
+        "errstate": 2,
+        "scalar_ufunc": 7,
+        "array_calls": 8,
+        "raising_call": 10,
+        "recursion": 7,
+        "several_types": 5,
+    }
+)

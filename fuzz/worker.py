@@ -8,6 +8,7 @@ Does not decide anything: the parent (`__main__`, `minimise`) keeps the clock an
 
 import argparse
 import faulthandler
+import gc
 import hashlib
 import json
 import mmap
@@ -112,6 +113,10 @@ def main() -> None:
     # A runaway allocation of compiled code must not take the machine with it.
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What is there by now stays: the collector need not look at it after every program.
+    compare.present_modes()
+    gc.collect()
+    gc.freeze()
     if options.check:
         check_requests()
     else:

@@ -22,7 +22,8 @@ class Config:
         ``FLASHPOINT_TIER``.
     stress : str
         Switches for tests, such as ``"deopt:3,osr:1"``: leave compiled code at every third guard, change tier at
-        every back edge. Set at start by ``FLASHPOINT_STRESS``.
+        every back edge; ``"quick:1"``: tier 2 emits machine code without optimising it further. Set at start by
+        ``FLASHPOINT_STRESS``.
     log : str
         What is logged, a comma-separated list of ``compile``, ``deopt``, ``osr``. Set at start by ``FLASHPOINT_LOG``.
 

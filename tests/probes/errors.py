@@ -266,6 +266,22 @@ def handler_in_a_hot_loop(a, n):
     return missed
 
 
+@probe((30,), (5,))
+def handler_reads_what_the_call_would_have_written(n):
+    def inverse(x):
+        if x == 11:
+            raise ValueError(x)
+        return 3
+
+    result = 0
+    for i in range(n):
+        try:
+            result = inverse(i)
+        except ValueError:
+            result += 1000
+    return result
+
+
 @probe((1,), raises=NameError)
 def undefined_global(n):
     return n + not_defined_anywhere  # noqa: F821

@@ -40,6 +40,8 @@ pub struct CompileOptions {
     pub max_insts: usize,
     /// Every guard that may fail without need also fails when the context's stress counter reaches zero.
     pub stress: bool,
+    /// LLVM: emit machine code without optimising it further; see `CompileRequest::quick_emit`.
+    pub quick_emit: bool,
     /// Keep the machine code's text in [`Object::asm`].
     pub want_asm: bool,
     /// Keep the compiler's own intermediate text in [`Object::ir`].
@@ -50,7 +52,14 @@ pub struct CompileOptions {
 
 impl Default for CompileOptions {
     fn default() -> CompileOptions {
-        CompileOptions { max_insts: 50_000, stress: false, want_asm: false, want_ir: false, cold_loops: Vec::new() }
+        CompileOptions {
+            max_insts: 50_000,
+            stress: false,
+            quick_emit: false,
+            want_asm: false,
+            want_ir: false,
+            cold_loops: Vec::new(),
+        }
     }
 }
 

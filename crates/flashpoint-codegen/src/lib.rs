@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`backend`] (the trait, and the calling convention in detail), [`code_object`] (relocatable code, the unit of
 //! caching), [`legalise`] (what every back end leaves to typed code), [`cranelift`] (tier 1), [`llvm`] (tier 2, in a
-//! library of its own), [`elf`], [`loader`] and [`memory`] (code becomes callable), [`testing`] (a machine to run it on without an engine).
+//! library of its own), [`elf`], [`loader`] and [`memory`] (code becomes callable), [`preserving`] (the
+//! poll of tier 1), [`testing`] (a machine to run it on without an engine).
 //! This crate knows neither Python nor policy.
 #![deny(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod llvm;
 pub mod elf;
 pub mod loader;
 pub mod memory;
+pub mod preserving;
 
 pub mod testing;
 

@@ -92,6 +92,7 @@ impl Backend for Llvm {
         let mut request = CompileRequest::new(legalise(func, Legality::LLVM).into_owned());
         (request.want_asm, request.want_ir) = (options.want_asm, options.want_ir);
         request.cold_loops = options.cold_loops.clone();
+        request.quick_emit = options.quick_emit;
         if options.stress {
             request.stress = true;
             request.free_exits = func.snapshots.iter().map(may_fail_freely).collect();

@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
 use flashpoint_ir::abi::{
-    Context, EXIT_WORDS, HELPER_TABLE_WORDS, SCRATCH_WORDS, STATUS_EXIT, STATUS_OK, helper_index, lib_func_index,
+    Context, EXIT_WORDS, HELPER_TABLE_WORDS, PRESERVING_POLL, SCRATCH_WORDS, STATUS_EXIT, STATUS_OK, helper_index,
+    lib_func_index,
 };
 use flashpoint_ir::eval::{EvalValue, Outcome};
 use flashpoint_ir::slot::Slot;
@@ -79,6 +80,7 @@ impl Machine {
             calls_left: 1000,
             stress: 0,
             result: 0,
+            poll_answer: 0,
             exit_buffer: exits.as_mut_ptr(),
             exit_version: 0,
             frame: std::ptr::null_mut(),
@@ -138,7 +140,65 @@ extern "C" fn poll(ctx: *mut Context) -> i64 {
     // SAFETY: compiled code passes the context it was called with.
     let ctx = unsafe { &mut *ctx };
     ctx.scratch[0] = ctx.scratch[0].wrapping_sub(1);
+    change_registers();
     i64::from(ctx.scratch[0] == 0)
+}
+
+/// Changes all registers that a C function may change.
+#[cfg(target_arch = "x86_64")]
+fn change_registers() {
+    // SAFETY: the registers are named as changed.
+    unsafe {
+        std::arch::asm!(
+            "mov rax, -1",
+            "mov rcx, rax",
+            "mov rdx, rax",
+            "mov rsi, rax",
+            "mov rdi, rax",
+            "mov r8, rax",
+            "mov r9, rax",
+            "mov r10, rax",
+            "mov r11, rax",
+            "pcmpeqd xmm0, xmm0",
+            "pcmpeqd xmm1, xmm1",
+            "pcmpeqd xmm2, xmm2",
+            "pcmpeqd xmm3, xmm3",
+            "pcmpeqd xmm4, xmm4",
+            "pcmpeqd xmm5, xmm5",
+            "pcmpeqd xmm6, xmm6",
+            "pcmpeqd xmm7, xmm7",
+            "pcmpeqd xmm8, xmm8",
+            "pcmpeqd xmm9, xmm9",
+            "pcmpeqd xmm10, xmm10",
+            "pcmpeqd xmm11, xmm11",
+            "pcmpeqd xmm12, xmm12",
+            "pcmpeqd xmm13, xmm13",
+            "pcmpeqd xmm14, xmm14",
+            "pcmpeqd xmm15, xmm15",
+            clobber_abi("C"),
+        );
+    }
+}
+
+/// Changes all registers that a C function may change.
+#[cfg(target_arch = "aarch64")]
+fn change_registers() {
+    // SAFETY: the registers are named as changed.
+    unsafe {
+        std::arch::asm!(
+            "mov x0, #-1",
+            "mov x1, x0",
+            "mov x8, x0",
+            "mov x9, x0",
+            "mov x15, x0",
+            "mov x17, x0",
+            "movi v0.16b, #255",
+            "movi v7.16b, #255",
+            "movi v16.16b, #255",
+            "movi v31.16b, #255",
+            clobber_abi("C"),
+        );
+    }
 }
 
 #[repr(C)]
@@ -182,6 +242,7 @@ fn helper_table() -> &'static [usize; HELPER_TABLE_WORDS] {
     TABLE.get_or_init(|| {
         let mut table = [0; HELPER_TABLE_WORDS];
         table[helper_index(Helper::Poll)] = poll as *const () as usize;
+        table[PRESERVING_POLL] = crate::preserving::poll as *const () as usize;
         table[helper_index(Helper::IntPow)] = int_pow as *const () as usize;
         table[helper_index(Helper::FloatPow)] = float_pow as *const () as usize;
         table[helper_index(Helper::RoundDigits)] = round_digits as *const () as usize;

@@ -95,6 +95,40 @@ fn a_poll_asks_only_if_its_word_is_set_and_leaves_only_if_told_to() {
 }
 
 #[test]
+fn a_poll_keeps_what_registers_hold() {
+    // More values than there are registers, of each kind.
+    let types = [[Type::F64; 18], [Type::I64; 18]].concat();
+    let mut b = Builder::new("keeps");
+    let entry = b.create_block();
+    let params: Vec<Value> = types.iter().map(|ty| b.append_param(entry, *ty)).collect();
+    b.switch_to(entry);
+    // Made here, so that they come in registers.
+    let made: Vec<Value> = params
+        .iter()
+        .zip(&types)
+        .map(|(x, ty)| b.binary(if *ty == Type::F64 { BinaryOp::Fadd } else { BinaryOp::Iadd }, *x, *x))
+        .collect();
+    let exits: Vec<_> = (0..3)
+        .map(|_| b.snapshot(resume(made.iter().zip(&types).map(|(value, ty)| recipe(*ty, *value)).collect())))
+        .collect();
+    b.poll(exits[0]);
+    b.poll(exits[1]);
+    b.exit(exits[2]);
+    let args: Vec<u64> = (1..=18u64).map(|i| (i as f64).to_bits()).chain(1..=18).collect();
+    let wanted: Vec<u64> = (1..=18u64).map(|i| (2.0 * i as f64).to_bits()).chain((1..=18).map(|i| 2 * i)).collect();
+    for backend in backends() {
+        let code = load(&**backend, &b.func);
+        for leave_at in 1..=3 {
+            let mut machine = Machine::new();
+            machine.ctx.poll.store(1, Ordering::Relaxed);
+            machine.ctx.scratch[0] = leave_at;
+            assert_eq!(machine.call(&code, &args), STATUS_EXIT + leave_at - 1, "{}", backend.name());
+            assert_eq!(machine.exit_words(36), wanted, "{}", backend.name());
+        }
+    }
+}
+
+#[test]
 fn a_poll_word_set_by_another_thread_ends_a_loop() {
     for backend in backends() {
         let code = load(&**backend, &counting_loop());

@@ -53,6 +53,8 @@ pub struct Job {
     pub stress: bool,
     /// Whether strips are of a few iterations: under stress, where loops are short.
     pub short_strips: bool,
+    /// Whether LLVM emits machine code quickly.
+    pub quick_emit: bool,
 }
 
 impl Job {
@@ -170,6 +172,7 @@ impl Compiler {
         );
         let options = CompileOptions {
             stress: job.stress,
+            quick_emit: job.quick_emit,
             max_insts: MAX_INSTS[usize::from(job.tier >= 2)],
             cold_loops: report.checked_versions.clone(),
             ..CompileOptions::default()

@@ -13,6 +13,7 @@ use flashpoint_frontend::lower::EntrySource;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::Slot;
 
 use crate::python::Python;
@@ -77,6 +78,7 @@ impl ThreadContext {
             calls_left: 0,
             stress: i64::MAX,
             result: 0,
+            poll_answer: 0,
             exit_buffer: exit_buffer.get().cast(),
             exit_version: 0,
             frame: std::ptr::null_mut(),
@@ -207,7 +209,7 @@ impl<H: Python> Activation<H> {
         version.holds(host)
             && version.unit.upgrade().is_none_or(|unit| unit.epoch() == version.epoch)
             && (!version.lowered.has_numpy_floats || host.ignores_underflow())
-            && self.arrays_are_as_read(host)
+            && (self.arrays_are_as_read(host) || planted(Defect::ArrayHeaderKept))
     }
 
     /// Whether the activation is to end at its next poll, so that arrays that nobody uses any more are given back.
@@ -231,7 +233,7 @@ impl<H: Python> Activation<H> {
             }
             let (slot, place) = match param.source {
                 // Entered without slots: no step stands in such code, and what a callee is given it cannot change unseen.
-                EntrySource::Slot(slot) => match self.entry().get(slot.0 as usize) {
+                EntrySource::Slot(slot) | EntrySource::Lent(slot) => match self.entry().get(slot.0 as usize) {
                     Some(content) => (*content, slot),
                     None => continue,
                 },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flashpoint_ir::dtype::DType;
-use flashpoint_ir::generic::Pc;
+use flashpoint_ir::generic::{Pc, SlotIdx, SlotKind};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::{ObjectRecipe, Recipe, Snapshot};
@@ -119,7 +119,8 @@ impl<H: Python> Rebuilder<'_, H> {
             let mut frame = Frame::new(&unit.code);
             let mut failed = false;
             for (slot, recipe) in &state.slots {
-                match self.make(host, &unit, recipe) {
+                let made = self.make(host, &unit, recipe);
+                match made.and_then(|value| Self::as_object(host, &unit, *slot, value)) {
                     Ok(value) => frame.slots_mut()[slot.0 as usize] = value,
                     Err(_) => {
                         failed = true;
@@ -137,6 +138,19 @@ impl<H: Python> Rebuilder<'_, H> {
             frames.push(Resumed { unit, frame, pc: state.pc });
         }
         Ok(frames)
+    }
+
+    /// `value` as it may stand in `slot`: a variable holds the iterator that all who read it advance, a temporary one of
+    /// its own.
+    fn as_object(host: &mut H, unit: &Unit<H>, slot: SlotIdx, value: Slot) -> HostResult<Slot> {
+        let is_temporary = matches!(unit.code.generic().slot_kind(slot), SlotKind::Temp | SlotKind::Pinned);
+        let is_left = is_temporary || planted(Defect::IteratorUnboxed);
+        if is_left || !matches!(value.tag, Tag::RangeIter | Tag::SeqIter) {
+            return Ok(value);
+        }
+        let made = host.make_iterator(&value);
+        host.release(value);
+        made
     }
 
     fn word(&mut self) -> u64 {

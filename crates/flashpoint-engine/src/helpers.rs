@@ -5,7 +5,7 @@
 //! a panic inside one ends the process, since compiled frames cannot be unwound.
 #![allow(unsafe_code, reason = "compiled code passes raw pointers")]
 
-use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, helper_index, lib_func_index};
+use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, PRESERVING_POLL, helper_index, lib_func_index};
 use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::planted::{Defect, planted};
@@ -41,6 +41,7 @@ pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     for (helper, address) in helpers {
         table[helper_index(helper)] = address;
     }
+    table[PRESERVING_POLL] = flashpoint_codegen::preserving::poll as *const () as usize;
     for (func, address) in lib_funcs() {
         table[lib_func_index(func)] = address;
     }

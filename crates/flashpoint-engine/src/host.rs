@@ -294,6 +294,8 @@ pub enum ArrayFill {
 pub trait Rematerialize: Host {
     /// `range(start, stop, step)`
     fn make_range(&mut self, start: i64, stop: i64, step: i64) -> HostResult<Slot>;
+    /// The object of a `RangeIter` or `SeqIter`, at its present position.
+    fn make_iterator(&mut self, iterator: &Slot) -> HostResult<Slot>;
     /// An `enumerate` object that goes on with `count` and `iterator`.
     fn make_enumerate(&mut self, count: i64, iterator: &Slot) -> HostResult<Slot>;
     /// A `zip` object over `iterators`.

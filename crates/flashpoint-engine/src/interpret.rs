@@ -34,7 +34,7 @@ impl<H: Python> Engine<H> {
         if !free.is_empty() {
             host.load_closure(&unit.function, &mut slots[free]);
         }
-        self.run_calls(host, &units, calls, Entry::START)
+        self.run_calls(host, &units, calls, Entry::START).inspect(|value| unit.note_returned(value))
     }
 
     /// Goes on with frames that no tier-0 call holds yet.

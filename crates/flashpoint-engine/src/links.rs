@@ -6,13 +6,14 @@
 //! takes the stub's place in the cell, for all callers at once.
 //!
 //! Invariant: only values that travel in registers are arguments of such calls, because the exits of the callee find no
-//! slots of a caller.
+//! slots of a caller; an array brings the address of its object with it ([`Owner::Lent`]).
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::state::{ArrayParts, Val};
+use flashpoint_frontend::lower::types::{Owner, SlotType};
 use flashpoint_frontend::lower::world::{CallTarget, Callee};
 use flashpoint_frontend::lower::{EntrySource, Request};
 use flashpoint_ir::builder::Builder;
@@ -102,7 +103,7 @@ impl<H: Python> Engine<H> {
         let version = match target.find(Pc(0), |slots| slots.iter().map(|(_, ty)| ty).eq(args)) {
             Some(version) => version,
             None => {
-                if !BeingMade::allows(target) {
+                if !BeingMade::allows(target, args) {
                     return None;
                 }
                 let slots = args.iter().cloned().enumerate().map(|(i, ty)| (SlotIdx(i as u32), ty)).collect();
@@ -131,22 +132,26 @@ impl<H: Python> Engine<H> {
 }
 
 thread_local! {
-    /// Addresses of the units that this thread lowers, each for a call of the one before.
-    static BEING_MADE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// What this thread lowers, each for a call of the one before: addresses of units, and types of entry slots.
+    static BEING_MADE: RefCell<Vec<(usize, Vec<SlotType>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A unit that is being lowered, until this is dropped.
 pub(crate) struct BeingMade;
 
 impl BeingMade {
-    pub fn begin<H: Python>(unit: &Arc<Unit<H>>) -> BeingMade {
-        BEING_MADE.with_borrow_mut(|units| units.push(Arc::as_ptr(unit) as usize));
+    pub fn begin<H: Python>(unit: &Arc<Unit<H>>, slots: &[(SlotIdx, SlotType)]) -> BeingMade {
+        let types = slots.iter().map(|(_, ty)| ty.clone()).collect();
+        BEING_MADE.with_borrow_mut(|units| units.push((Arc::as_ptr(unit) as usize, types)));
         BeingMade
     }
 
-    /// Whether the unit may be lowered for a call.
-    fn allows<H: Python>(unit: &Arc<Unit<H>>) -> bool {
-        BEING_MADE.with_borrow(|units| units.len() < MAX_NESTED && !units.contains(&(Arc::as_ptr(unit) as usize)))
+    /// Whether the unit may be lowered for a call with such arguments.
+    fn allows<H: Python>(unit: &Arc<Unit<H>>, args: &[SlotType]) -> bool {
+        let unit = Arc::as_ptr(unit) as usize;
+        BEING_MADE.with_borrow(|units| {
+            units.len() < MAX_NESTED && !units.iter().any(|(other, types)| *other == unit && types == args)
+        })
     }
 }
 
@@ -159,7 +164,10 @@ impl Drop for BeingMade {
 /// Whether a value of this type travels in registers, without a slot that holds it.
 fn travels(ty: &SlotType) -> bool {
     use SlotType::{Bool, Complex, Float, Int, Int128, None, Numpy};
-    matches!(ty, None | Bool | Int | Int128 | Float | Complex | Numpy(_))
+    match ty {
+        SlotType::Array(_, owner) => matches!(owner, Owner::Lent | Owner::ViewOfLent),
+        _ => matches!(ty, None | Bool | Int | Int128 | Float | Complex | Numpy(_)),
+    }
 }
 
 /// Code for a version that leaves at once, before the first operation.
@@ -170,16 +178,18 @@ fn stub<H: Python>(version: &Version<H>) -> Option<TypedFunction> {
     let mut slots = Vec::new();
     for (slot, ty) in &version.slots {
         let words: Vec<Value> = ty.machine_types().into_iter().map(|ty| b.append_param(entry, ty)).collect();
-        slots.push((*slot, recipe(ty, &words)?));
+        slots.push((*slot, ty, words));
     }
     b.switch_to(entry);
+    let slots = slots.into_iter().map(|(slot, ty, words)| Some((slot, recipe(&mut b, ty, &words)?)));
+    let slots = slots.collect::<Option<Vec<_>>>()?;
     let frames = vec![FrameState { function: 0, pc: Pc(0), slots }];
     let exit = b.snapshot(Snapshot { reason: Reason::NoCode, exit: ExitKind::Resume, objects: vec![], frames });
     b.exit(exit);
     Some(b.func)
 }
 
-fn recipe(ty: &SlotType, words: &[Value]) -> Option<Recipe> {
+fn recipe(b: &mut Builder, ty: &SlotType, words: &[Value]) -> Option<Recipe> {
     Some(match (ty, words) {
         (SlotType::None, []) => Recipe::None,
         (SlotType::Bool, [value]) => Recipe::Bool(*value),
@@ -187,6 +197,10 @@ fn recipe(ty: &SlotType, words: &[Value]) -> Option<Recipe> {
         (SlotType::Int128, [value]) => Recipe::Int128(*value),
         (SlotType::Float, [value]) => Recipe::Float(*value),
         (SlotType::Complex, [re, im]) => Recipe::Complex(*re, *im),
+        (SlotType::Array(..), _) => {
+            let parts = ArrayParts::of(&Val::of(ty.clone(), words.to_vec()))?;
+            parts.recipe(b, Recipe::Borrowed(parts.object?))
+        }
         (SlotType::Numpy(dtype), [value, rest @ ..]) => Recipe::Numpy(*dtype, *value, rest.first().copied()),
         _ => return None,
     })

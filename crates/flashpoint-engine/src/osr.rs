@@ -1,10 +1,13 @@
 //! On-stack replacement: which loop of a nest to enter compiled code at, and when.
 //!
 //! A version for an entry at a loop's header holds that loop and what follows it within the iteration of the loop around
-//! it, and hands over where that one comes round ([`Reason::HandOver`]): there the enclosing loop is entered in turn. Two
+//! it, and hands over where that one comes round ([`Reason::HandOver`]): there the enclosing loop is entered in turn. Three
 //! rules keep the number of compiles small:
 //! - Where the loop's remaining iterations are known and few, tier 0 does them, and asks again at the loop around it.
 //! - Tier 2 is asked for code that hands over only once it has run for some polls: as a rule it is left before.
+//! - A call that spends its time in loops for which there is code goes to them by tier 0, which asks at the entry of an
+//!   outermost loop too; a version for the whole call, with the same loops in it, is compiled only if calls go on
+//!   ([`Version::is_in_loops`]).
 //!
 //! [`Reason::HandOver`]: flashpoint_ir::reason::Reason::HandOver
 
@@ -30,6 +33,8 @@ use crate::unit::{Compiled, Unit, Version};
 const PATIENCE: u64 = 25;
 /// Polls after which code that hands over is worth tier 2.
 pub(crate) const POLLS_BEFORE_TIER2: u32 = 3;
+/// Times that code may leave by a guard soon after it was entered before it is entered less often.
+const MAX_EXITS: u32 = 2;
 
 /// Whether the code of a version ends where a loop around its entry comes round.
 pub(crate) fn hands_over<H: Python>(unit: &Unit<H>, version: &Version<H>) -> bool {
@@ -117,7 +122,7 @@ impl<'u, H: Python> Hooks<'u, H> for EngineHooks<'u, H> {
     }
 
     fn call(&mut self, host: &mut H, unit: &'u Arc<Unit<H>>, args: &[Slot]) -> Option<HostResult<Slot>> {
-        self.engine.call_compiled(host, unit, args)
+        self.engine.call_by_version(host, unit, args)
     }
 
     fn on_raise(&mut self, unit: &'u Arc<Unit<H>>) {
@@ -141,6 +146,32 @@ impl<'u, H: Python> Hooks<'u, H> for EngineHooks<'u, H> {
             return BackEdge::Continue { trips };
         }
         self.enter(host, unit, loop_index, frame, forced)
+    }
+
+    fn on_entry(
+        &mut self,
+        host: &mut H,
+        unit: &'u Arc<Unit<H>>,
+        loop_index: usize,
+        frame: &mut [Slot],
+    ) -> Option<Self::Exit> {
+        if self.engine.forced_tier(unit).is_some() || self.engine.policy.osr_every() != 0 {
+            return None;
+        }
+        let header = unit.code.loops()[loop_index].header;
+        let (live, beyond) = self.live_slots(host, unit, header, frame);
+        let found = unit.find(header, |slots| *slots == live).filter(|version| version.holds(host));
+        let code = found.and_then(|version| {
+            let pays = version.exits.load(Ordering::Relaxed) <= MAX_EXITS;
+            code_for(host, &version).filter(|_| pays).map(|compiled| (version, compiled))
+        });
+        match code {
+            Some((version, compiled)) => Some(LoopCode { version, compiled, beyond }),
+            None => {
+                beyond.into_iter().for_each(|slot| host.release(slot));
+                None
+            }
+        }
     }
 }
 
@@ -201,21 +232,7 @@ impl<H: Python> EngineHooks<'_, H> {
         frame: &mut [Slot],
         forced: Option<u8>,
     ) -> BackEdge<LoopCode<H>> {
-        let code = &unit.code;
-        let header = code.loops()[loop_index].header;
-        let slots = &*frame;
-        let mut live: Vec<(SlotIdx, SlotType)> = unit
-            .liveness
-            .live_before(header)
-            .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
-            .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
-            .collect();
-        let mut beyond = Vec::new();
-        if Opened::concern(code.generic(), &live) {
-            let opened = host.open(unit, slots, &live);
-            opened.complete(&mut live, slots.len());
-            beyond = opened.beyond;
-        }
+        let (live, beyond) = self.live_slots(host, unit, unit.code.loops()[loop_index].header, frame);
         match self.enter_with(host, unit, loop_index, live, forced) {
             BackEdge::Leave((version, compiled)) => BackEdge::Leave(LoopCode { version, compiled, beyond }),
             BackEdge::Continue { trips } => {
@@ -223,6 +240,29 @@ impl<H: Python> EngineHooks<'_, H> {
                 BackEdge::Continue { trips }
             }
         }
+    }
+
+    /// The types of the slots that live before a header at which the frame stands, and the slots beyond the frame's, owned.
+    fn live_slots(
+        &self,
+        host: &mut H,
+        unit: &Unit<H>,
+        header: Pc,
+        slots: &[Slot],
+    ) -> (Vec<(SlotIdx, SlotType)>, Vec<Slot>) {
+        let mut live: Vec<(SlotIdx, SlotType)> = unit
+            .liveness
+            .live_before(header)
+            .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
+            .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
+            .collect();
+        let mut beyond = Vec::new();
+        if Opened::concern(unit.code.generic(), &live) {
+            let opened = host.open(unit, slots, &live);
+            opened.complete(&mut live, slots.len());
+            beyond = opened.beyond;
+        }
+        (live, beyond)
     }
 
     /// As [`Self::enter`], with entry slots of these types.
@@ -261,7 +301,10 @@ impl<H: Python> EngineHooks<'_, H> {
         }
         // Code that keeps leaving soon after it was entered is entered less and less often.
         let exits = version.exits.load(Ordering::Relaxed);
-        if exits > 2 && engine.policy.osr_every() == 0 && version.misses.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if exits > MAX_EXITS
+            && engine.policy.osr_every() == 0
+            && version.misses.fetch_add(1, Ordering::Relaxed) % 2 == 0
+        {
             let wait = 1u32 << exits.min(16);
             return BackEdge::Continue { trips: trips.max(wait) };
         }
@@ -270,8 +313,12 @@ impl<H: Python> EngineHooks<'_, H> {
                 if events::enabled(Topic::Osr) {
                     eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
                 }
-                // The next visit of the loop in tier 0 asks again soon.
-                code.loops()[loop_index].arm(trips);
+                // The next visit of the loop in tier 0 asks again soon; that of an outermost loop, at once.
+                let looped = &code.loops()[loop_index];
+                looped.arm(trips);
+                if !hands_over(unit, &version) {
+                    looped.ask_at_entry();
+                }
                 BackEdge::Leave((version, compiled))
             }
             None => BackEdge::Continue { trips: 100_000 },

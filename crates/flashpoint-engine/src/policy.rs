@@ -12,6 +12,7 @@ pub struct Policy {
     forced_tier: AtomicI8,
     deopt_every: AtomicU32,
     osr_every: AtomicU32,
+    quick_emit: AtomicU32,
     calls_before_tier1: AtomicU32,
     trips_before_tier1: AtomicU32,
     background: AtomicU8,
@@ -59,6 +60,7 @@ impl Default for Policy {
             forced_tier: AtomicI8::new(-1),
             deopt_every: AtomicU32::new(0),
             osr_every: AtomicU32::new(0),
+            quick_emit: AtomicU32::new(0),
             calls_before_tier1: AtomicU32::new(60),
             trips_before_tier1: AtomicU32::new(400),
             background: AtomicU8::new(1),
@@ -99,23 +101,31 @@ impl Policy {
         self.osr_every.load(Ordering::Relaxed)
     }
 
-    /// Sets the stress switches from `deopt:N,osr:N`; an empty text switches them off.
+    /// Whether LLVM's code generator leaves machine code as it comes. Its optimisation is most of what tier 2 costs, and
+    /// tests that force exits and entries are about other things.
+    pub fn quick_emit(&self) -> bool {
+        self.quick_emit.load(Ordering::Relaxed) != 0
+    }
+
+    /// Sets the stress switches from `deopt:N,osr:N,quick:1`; an empty text switches them off.
     ///
     /// # Errors
     /// The part that is not understood.
     pub fn set_stress(&self, text: &str) -> Result<(), String> {
-        let (mut deopt, mut osr) = (0, 0);
+        let (mut deopt, mut osr, mut quick) = (0, 0, 0);
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, count) = part.split_once(':').ok_or_else(|| part.to_owned())?;
             let count: u32 = count.trim().parse().map_err(|_| part.to_owned())?;
             match name.trim() {
                 "deopt" => deopt = count,
                 "osr" => osr = count,
+                "quick" => quick = count,
                 _ => return Err(part.to_owned()),
             }
         }
         self.deopt_every.store(deopt, Ordering::Relaxed);
         self.osr_every.store(osr, Ordering::Relaxed);
+        self.quick_emit.store(quick, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

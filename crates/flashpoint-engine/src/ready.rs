@@ -66,7 +66,7 @@ impl<H: Python> Engine<H> {
         if !version.lowered.steps.is_empty() || version.params().iter().any(|param| param.ty.is_held()) {
             return None;
         }
-        let compiled = version.cell.best()?;
+        let compiled = version.cell.best().filter(|code| code.tier > 1 || !version.is_in_loops())?;
         let nests = !version.tables.callees.is_empty();
         Some(Ready { unit: unit.clone(), version, compiled, policy, nests })
     }

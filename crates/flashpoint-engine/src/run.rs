@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ use crate::unit::{CodeCell, Compiled, Unit, Version};
 const WORTHWHILE: Duration = Duration::from_micros(100);
 /// Guard failures at one operation before the code is made without the speculation.
 const GIVE_UP: u32 = 1000;
+/// Results of another type than a version returns in a register before the next one returns that type so.
+const OTHER_RESULTS: u32 = 32;
 /// Times that a function is compiled anew because results had types that were not seen before.
 const MAX_RETYPED: u32 = 4;
 
@@ -116,14 +118,14 @@ impl<H: Python> Engine<H> {
 
     /// Calls a function with its bound parameters, one slot each; borrowed.
     pub fn call(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
-        match self.call_compiled(host, unit, args) {
+        match self.call_by_version(host, unit, args) {
             Some(result) => result,
             None => self.interpret(host, unit, args),
         }
     }
 
-    /// Calls a function in compiled code; `None` if it is to run in tier 0.
-    pub(crate) fn call_compiled(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> Option<HostResult<Slot>> {
+    /// Calls a function for which there is a version, or may be one; `None` if tier 0 is to run it without further ado.
+    pub(crate) fn call_by_version(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> Option<HostResult<Slot>> {
         let forced = self.forced_tier(unit);
         if forced == Some(0) {
             return None;
@@ -132,9 +134,18 @@ impl<H: Python> Engine<H> {
             Ok(version) => version?,
             Err(raised) => return Some(Err(raised)),
         };
-        let compiled = code_for(host, &version)?;
-        let ran = self.run_version(host, unit, &version, &compiled, args, None);
-        Some(ran.and_then(|ran| self.go_on(host, ran)))
+        if let Some(compiled) = code_for(host, &version)
+            && (compiled.tier > 1 || !version.is_in_loops())
+        {
+            let ran = self.run_version(host, unit, &version, &compiled, args, None);
+            return Some(ran.and_then(|ran| self.go_on(host, ran)));
+        }
+        unit.loop_ran_long.store(false, Ordering::Relaxed);
+        let result = self.interpret(host, unit, args);
+        if forced.is_none() {
+            version.in_loops.store(unit.loop_ran_long.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        Some(result)
     }
 
     // ---- choosing a version
@@ -203,11 +214,17 @@ impl<H: Python> Engine<H> {
 
     /// Counts a call of a version that has no code, and asks for some when it pays.
     fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
-        if version.cell.requested.load(Ordering::Relaxed) == 0
-            && (version.misses.fetch_add(1, Ordering::Relaxed)
-                >= if forced.is_some() { 0 } else { self.policy.calls_before_tier1() }
-                || unit.has_hot_loop.load(Ordering::Relaxed))
-        {
+        if version.cell.requested.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        let calls_before = if forced.is_some() { 0 } else { self.policy.calls_before_tier1() };
+        let is_called_often = version.misses.fetch_add(1, Ordering::Relaxed) >= calls_before;
+        let in_loops = version.is_in_loops();
+        if is_called_often && in_loops && forced.is_none() && self.compiler.has_tier2() {
+            // Its loops have code already: nobody needs to wait for tier 1.
+            version.cell.requested.store(1, Ordering::Relaxed);
+            self.request_tier2(unit, version);
+        } else if is_called_often || (unit.has_hot_loop.load(Ordering::Relaxed) && !in_loops) {
             self.request_code(unit, version, forced);
         }
     }
@@ -227,11 +244,11 @@ impl<H: Python> Engine<H> {
             function: unit.code.generic().clone(),
             entry,
             slots: slots.clone(),
-            promised: None,
+            promised: unit.returned(),
             licences: unit.options.licences,
         };
         let epoch = unit.epoch();
-        let _being_made = BeingMade::begin(unit);
+        let _being_made = BeingMade::begin(unit, &slots);
         let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
         let version = Arc::new(Version {
             number,
@@ -244,6 +261,7 @@ impl<H: Python> Engine<H> {
             epoch,
             misses: AtomicU32::new(0),
             exits: AtomicU32::new(0),
+            in_loops: AtomicBool::new(false),
         });
         if !version.lowered.steps.is_empty() {
             self.versions.lock().expect("no panic while locked").insert(number, &version);
@@ -289,6 +307,7 @@ impl<H: Python> Engine<H> {
             callees: version.tables.callees.clone(),
             stress: self.policy.deopt_every() != 0,
             short_strips: self.policy.deopt_every() != 0 || self.policy.osr_every() != 0,
+            quick_emit: self.policy.quick_emit(),
         }
     }
 
@@ -316,7 +335,9 @@ impl<H: Python> Engine<H> {
                     }
                     words.extend(held_words(slot));
                 }
-                EntrySource::Slot(slot) => host.push_words(&slots[slot.0 as usize], &param.ty, &mut words),
+                EntrySource::Slot(slot) | EntrySource::Lent(slot) => {
+                    host.push_words(&slots[slot.0 as usize], &param.ty, &mut words)
+                }
                 EntrySource::Known(object) => {
                     let object = version.tables.objects[object as usize];
                     host.push_words(&object, &param.ty, &mut words);
@@ -361,12 +382,15 @@ impl<H: Python> Engine<H> {
         };
         let left = context::enter(compiled, &words, &state, &mut activation);
         WORDS.set(words);
+        let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
+        if long {
+            unit.loop_ran_long.store(true, Ordering::Relaxed);
+        }
         let ran = if left.status == STATUS_OK {
             Ok(Ran::Returned(result_slot(version.lowered.result.as_ref(), left.result)))
         } else if left.status < STATUS_EXIT {
             Err(Raised)
         } else {
-            let long = started.is_some_and(|started| self.policy.clock.now() - started > WORTHWHILE);
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
         for object in activation.made {
@@ -417,7 +441,11 @@ impl<H: Python> Engine<H> {
             objects: Vec::new(),
         };
         let ran = rebuilder.with_objects(host, snapshot, |rebuilder, host| match &snapshot.exit {
-            ExitKind::Return(recipe) => rebuilder.make(host, unit, recipe).map(Ran::Returned),
+            ExitKind::Return(recipe) => {
+                let value = rebuilder.make(host, unit, recipe)?;
+                self.learn_returned(unit, version, &value, compiled.exit_counts[exit].load(Ordering::Relaxed));
+                Ok(Ran::Returned(value))
+            }
             _ => rebuilder.frames(host, snapshot).map(|mut frames| {
                 if snapshot.reason == Reason::HandOver && frames.len() == 1 {
                     return Ran::HandOver(frames.remove(0));
@@ -433,6 +461,17 @@ impl<H: Python> Engine<H> {
             host.restore_pending(exception);
         }
         ran
+    }
+
+    /// Learns from a result that did not come in a register, for the `count`th time.
+    fn learn_returned(&self, unit: &Arc<Unit<H>>, version: &Version<H>, value: &Slot, count: u32) {
+        unit.note_returned(value);
+        if count == OTHER_RESULTS
+            && unit.returned().is_some_and(|ty| version.lowered.result.as_ref() != Some(&ty))
+            && unit.n_retyped.fetch_add(1, Ordering::Relaxed) < MAX_RETYPED
+        {
+            unit.bump_epoch();
+        }
     }
 
     /// Learns from an exit what the next version should do otherwise.
@@ -519,7 +558,7 @@ impl<H: Python> Engine<H> {
         }
         let raised = std::mem::take(&mut activation.raised);
         let left = self.leave(host, &unit, &version, &compiled, &[], left, raised, false);
-        let result = left.and_then(|ran| self.go_on(host, ran));
+        let result = left.and_then(|ran| self.go_on(host, ran)).inspect(|value| unit.note_returned(value));
         if unit.epoch() != version.epoch {
             activation.relink(self, &version);
         }

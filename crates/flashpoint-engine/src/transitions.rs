@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use flashpoint_codegen::{Backend, CodegenError, CompileOptions, Cranelift, Object};
-use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction};
+use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, Pc};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::typed::{InstKind, TypedFunction};
@@ -244,6 +244,47 @@ fn an_inner_loop_hands_over_to_the_loop_around_it() {
     }
     assert_eq!(script.engine.compiler.n_waiting(), 1, "only the outer loop's code has asked for tier 2");
     assert_eq!(stat(&unit.stats.deopts), 0);
+}
+
+/// The code of the version for whole calls.
+fn tier_of_calls(unit: &TestUnit) -> Option<u8> {
+    let version = unit.versions().into_iter().find(|version| version.entry == Pc(0)).expect("calls were counted");
+    version.cell.best().map(|code| code.tier)
+}
+
+#[test]
+fn calls_go_to_the_code_of_a_loop_that_runs_long() {
+    let mut script = Script::new();
+    let unit = script.define(total("total"));
+    let engine = script.engine.clone();
+    script.at_polls(move |_, n| engine.policy.clock.stop_at(Duration::from_millis(n)));
+    assert_eq!(script.call(&unit, &[Slot::int(50), Slot::int(1)]), "1225");
+    assert_eq!((stat(&unit.stats.osr_entries), stat(&unit.stats.compiles)), (1, 2));
+    // Fewer iterations than make a loop hot: it is entered in front of the first one.
+    assert_eq!(script.call(&unit, &[Slot::int(5), Slot::int(1)]), "10");
+    assert_eq!((stat(&unit.stats.osr_entries), stat(&unit.stats.compiles)), (2, 2), "nothing is compiled");
+    assert_eq!((best_tier(&unit), tier_of_calls(&unit)), (Some(1), None));
+    assert!(script.step());
+    assert_eq!(script.call(&unit, &[Slot::int(50), Slot::int(1)]), "1225");
+    assert_eq!(unit.stats.best_tier.load(Ordering::Relaxed), 2, "better code of the loop serves calls at once");
+    // Called often enough for code of its own.
+    assert!(script.step(), "tier 2 is asked for");
+    assert_eq!(tier_of_calls(&unit), Some(2), "tier 1 was not needed");
+    let entries = stat(&unit.stats.osr_entries);
+    assert_eq!(script.call(&unit, &[Slot::int(50), Slot::int(1)]), "1225");
+    assert_eq!(stat(&unit.stats.osr_entries), entries);
+}
+
+#[test]
+fn calls_whose_loops_are_short_get_code_of_their_own_at_once() {
+    let mut script = Script::new();
+    let unit = script.define(total("total"));
+    script.at_polls(|_, _| {});
+    assert_eq!(script.call(&unit, &[Slot::int(50), Slot::int(1)]), "1225");
+    assert_eq!(tier_of_calls(&unit), None);
+    assert_eq!(script.call(&unit, &[Slot::int(5), Slot::int(1)]), "10");
+    assert_eq!(tier_of_calls(&unit), Some(1));
+    assert_eq!(stat(&unit.stats.osr_entries), 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use flashpoint_ir::dtype::DType;
 use flashpoint_ir::generic::{NestedIdx, Pc, SlotIdx};
 use flashpoint_ir::liveness::Liveness;
 use flashpoint_ir::reason::Reason;
-use flashpoint_ir::slot::Slot;
+use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::Snapshot;
 use flashpoint_ir::typed::{Licences, TypedFunction};
 
@@ -72,6 +72,11 @@ pub struct Unit<H: Python> {
     /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
     /// once.
     pub has_hot_loop: AtomicBool,
+    /// Head of the slot that was returned last by other ways than a register: its tag, and above it, for a NumPy scalar, its
+    /// dtype.
+    returned: AtomicU32,
+    /// Whether one of its compiled loops, entered from tier 0, has run for long since this was last reset.
+    pub loop_ran_long: AtomicBool,
     /// What happened so far.
     pub stats: Stats,
 }
@@ -124,6 +129,8 @@ pub struct Version<H: Python> {
     pub misses: AtomicU32,
     /// Times it left by a guard.
     pub exits: AtomicU32,
+    /// Of a version for calls: the last call that tier 0 ran spent its time in compiled loops.
+    pub in_loops: AtomicBool,
 }
 
 /// Functions and objects that a version names by number, and what it assumes of the world.
@@ -296,6 +303,8 @@ impl<H: Python> Unit<H> {
             to_wait: AtomicU32::new(0),
             nested: RwLock::default(),
             has_hot_loop: AtomicBool::new(false),
+            returned: AtomicU32::new(0),
+            loop_ran_long: AtomicBool::new(false),
             stats: Stats::default(),
         })
     }
@@ -353,6 +362,29 @@ impl<H: Python> Unit<H> {
             Seen::Nothing => promised.cloned(),
             Seen::One(ty) => (ty.machine_types().len() <= 1 && ty != SlotType::Int128).then_some(ty),
             Seen::Other { .. } => None,
+        }
+    }
+
+    /// Notes what a call returned otherwise than in a register.
+    pub fn note_returned(&self, value: &Slot) {
+        let dtype = if value.tag == Tag::Numpy { value.aux } else { 0 };
+        self.returned.store(value.tag as u32 | dtype << 8, Ordering::Relaxed);
+    }
+
+    /// The type of what was returned last otherwise than in a register, if it could travel in one: what code that is made
+    /// now had better return there.
+    pub fn returned(&self) -> Option<SlotType> {
+        let head = self.returned.load(Ordering::Relaxed);
+        let value = Slot { tag: Tag::ALL[(head & 0xff) as usize], aux: head >> 8, a: 0, b: 0 };
+        match value.tag {
+            Tag::Bool => Some(SlotType::Bool),
+            Tag::Int => Some(SlotType::Int),
+            Tag::Float => Some(SlotType::Float),
+            Tag::Numpy => value
+                .dtype()
+                .filter(|dtype| !dtype.is_complex() && !matches!(dtype, DType::F16 | DType::BF16))
+                .map(SlotType::Numpy),
+            _ => None,
         }
     }
 
@@ -497,6 +529,11 @@ impl<H: Python> Version<H> {
     #[inline]
     pub fn holds(&self, host: &mut H) -> bool {
         host.assumptions_hold(&self.tables.assumptions) && self.tables.linked.iter().all(|callee| callee.holds(host))
+    }
+
+    /// Whether calls go to compiled loops by tier 0 as long as this version has no code of tier 2.
+    pub fn is_in_loops(&self) -> bool {
+        self.in_loops.load(Ordering::Relaxed)
     }
 
     /// Whether operations of it have no typed form, and the user did not allow for that.

@@ -47,6 +47,8 @@ pub struct Context {
     pub stress: i64,
     /// The register result of the last `entry` or of [`Helper::FinishCall`], as a word.
     pub result: u64,
+    /// What [`Helper::Poll`] answered to a poll that preserves registers; see [`PRESERVING_POLL`].
+    pub poll_answer: u64,
     /// Where exits store their words: [`EXIT_WORDS`] words.
     pub exit_buffer: *mut u64,
     /// Number of the version whose exit was taken.
@@ -75,6 +77,7 @@ pub mod offset {
     pub const CALLS_LEFT: i32 = offset_of!(Context, calls_left) as i32;
     pub const STRESS: i32 = offset_of!(Context, stress) as i32;
     pub const RESULT: i32 = offset_of!(Context, result) as i32;
+    pub const POLL_ANSWER: i32 = offset_of!(Context, poll_answer) as i32;
     pub const EXIT_BUFFER: i32 = offset_of!(Context, exit_buffer) as i32;
     pub const EXIT_VERSION: i32 = offset_of!(Context, exit_version) as i32;
     pub const FRAME: i32 = offset_of!(Context, frame) as i32;
@@ -84,7 +87,7 @@ pub mod offset {
 }
 
 /// Position of a helper in the table at [`Context::helpers`].
-pub fn helper_index(helper: Helper) -> usize {
+pub const fn helper_index(helper: Helper) -> usize {
     helper as usize
 }
 
@@ -94,5 +97,8 @@ pub fn lib_func_index(func: LibFunc) -> usize {
 }
 
 const LIB_FUNC_BASE: usize = 128;
+/// Position in the table of a routine that calls [`Helper::Poll`], leaves the answer in [`Context::poll_answer`] and
+/// preserves all registers.
+pub const PRESERVING_POLL: usize = LIB_FUNC_BASE - 1;
 /// Number of words of the table at [`Context::helpers`].
 pub const HELPER_TABLE_WORDS: usize = 256;

@@ -12,7 +12,7 @@ use crate::typed::{Block, TypedFunction};
 /// First bytes of every message.
 pub const MAGIC: [u8; 4] = *b"FPIR";
 /// Version of everything that is serialised.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The symbol of the word that holds the version's number, which exits store to `Context::exit_version`. Placed by the
 /// loader, so that code depends on no process.
@@ -37,6 +37,8 @@ pub struct CompileRequest {
     pub vector_bits: u16,
     /// Optimisation level, 0 to 3.
     pub opt_level: u8,
+    /// Emit machine code without optimising it further, whatever the level: a fifth of the time, for tests.
+    pub quick_emit: bool,
     /// Processor and features to compile for, as LLVM writes them; `None` for this machine and all it has.
     pub target: Option<(String, String)>,
 }
@@ -53,6 +55,7 @@ impl CompileRequest {
             cold_loops: Vec::new(),
             vector_bits: 0,
             opt_level: 3,
+            quick_emit: false,
             target: None,
         }
     }

@@ -116,6 +116,15 @@ defects! {
     TierZeroFloorMod: "tier 0: `%` of ints has the dividend's sign";
     TierZeroIntFloatOrder: "tier 0: ints are rounded before they are compared with floats";
     TierZeroTrueDivision: "tier 0: ints are rounded before they are divided";
+    HandlerForgetsTarget: "an exception handler does not find what the call that raised would have overwritten";
+    IteratorUnboxed: "an exit leaves an iterator in a variable that each loop over it copies";
+    SliceBroadcastStride: "an axis of one element goes on through memory when it is assigned to a slice";
+    SliceMoveDirection: "a slice that overlaps its source is copied from the wrong end";
+    StepResultUnchecked: "the result of a step is taken for the type that was seen before";
+    HeldCopyUncounted: "a held value that a second variable keeps is not counted";
+    NestedDefaultsReversed: "a nested function's defaults are taken from the last to the first";
+    StarArgsLoseLast: "`*args` loses its last argument";
+    ArrayHeaderKept: "an array that Python code reshaped or made read-only is used as it was";
 }
 
 /// Whether this defect is armed.

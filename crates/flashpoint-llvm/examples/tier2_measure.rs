@@ -86,6 +86,7 @@ fn time(code: &LoadedCode, scalar: bool) -> f64 {
         calls_left: 0,
         stress: 0,
         result: 0,
+        poll_answer: 0,
         exit_buffer: exits.as_mut_ptr(),
         exit_version: 0,
         frame: std::ptr::null_mut(),

@@ -26,7 +26,8 @@ pub fn compile(request: &CompileRequest) -> CompileAnswer {
     verify(func).map_err(|error| CompileFailure::BadRequest(error.to_string()))?;
     let failed = CompileFailure::Compiler;
 
-    let machine = Machine::get(request.target.as_ref(), request.opt_level).map_err(failed)?;
+    let emit_level = if request.quick_emit { 0 } else { request.opt_level };
+    let machine = Machine::get(request.target.as_ref(), emit_level).map_err(failed)?;
     let ir = Ir::new(&func.name, request.want_ir);
     machine.prepare(&ir);
     translate(&ir, request)?;

@@ -51,12 +51,13 @@ pub mod settings {
     #[pyfunction]
     fn get_stress() -> String {
         let policy = &engine().policy;
-        let switches = [("deopt", policy.deopt_every()), ("osr", policy.osr_every())];
+        let switches =
+            [("deopt", policy.deopt_every()), ("osr", policy.osr_every()), ("quick", u32::from(policy.quick_emit()))];
         let on = switches.iter().filter(|(_, every)| *every > 0).map(|(name, every)| format!("{name}:{every}"));
         on.collect::<Vec<_>>().join(",")
     }
 
-    /// Sets switches from a text such as `deopt:3,osr:1`; the empty text switches them off.
+    /// Sets switches from a text such as `deopt:3,osr:1` or `quick:1`; the empty text switches them off.
     #[pyfunction]
     fn set_stress(text: &str) -> PyResult<()> {
         engine()

@@ -6,7 +6,7 @@
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, SourceLoc, UserExternalName, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use flashpoint_ir::abi::{helper_index, lib_func_index, offset};
+use flashpoint_ir::abi::{PRESERVING_POLL, helper_index, lib_func_index, offset};
 use flashpoint_ir::typed::{
     Block, BlockCall, Helper, Inst, InstKind, Lane, Region, SnapshotId, TypedFunction, UnaryOp, UnitRef, Value,
 };
@@ -74,7 +74,7 @@ pub(super) struct Lowering<'a, 'b> {
     pub(super) exit_blocks: Vec<Option<ir::Block>>,
     pub(super) used_exits: Vec<SnapshotId>,
     symbols: [Option<ir::GlobalValue>; 2],
-    helper_signatures: Vec<(Vec<ir::Type>, Vec<ir::Type>, ir::SigRef)>,
+    helper_signatures: Vec<ir::SigRef>,
     stress: bool,
     pub(super) line: u32,
 }
@@ -272,7 +272,7 @@ impl Lowering<'_, '_> {
             InstKind::Libm(func, args) => {
                 let args: Vec<_> = args.iter().map(|arg| self.value(*arg)).collect();
                 let results = [clif_type(self.lane(data.results[0]))];
-                let call = self.call_table(lib_func_index(*func), &args, &results);
+                let call = self.call_table(lib_func_index(*func), CallConv::SystemV, &args, &results);
                 let value = self.b.inst_results(call)[0];
                 self.define(inst, value);
             }
@@ -347,26 +347,27 @@ impl Lowering<'_, '_> {
         self.b.ins().brif(word, asked, &[], next, &[]);
 
         self.b.switch_to_block(asked);
-        let call = self.call_table(helper_index(Helper::Poll), &[self.ctx], &[types::I64]);
-        let answer = self.b.inst_results(call)[0];
+        // Not by the C convention: see `crate::preserving`.
+        self.call_table(PRESERVING_POLL, CallConv::PreserveAll, &[self.ctx], &[]);
+        let flags = self.regions.of(Region::Context);
+        let answer = self.b.ins().load(types::I64, flags, self.ctx, offset::POLL_ANSWER);
         let exit = self.exit_block(exit);
         self.b.ins().brif(answer, exit, &[], next, &[]);
         self.b.switch_to_block(next);
     }
 
-    /// Calls a C function by its position in the context's table.
-    fn call_table(&mut self, index: usize, args: &[ir::Value], results: &[ir::Type]) -> ir::Inst {
-        let params: Vec<ir::Type> = args.iter().map(|arg| self.b.func.dfg.value_type(*arg)).collect();
-        let known = self.helper_signatures.iter().find(|(p, r, _)| *p == params && r == results);
+    /// Calls a function by its position in the context's table.
+    fn call_table(&mut self, index: usize, convention: CallConv, args: &[ir::Value], results: &[ir::Type]) -> ir::Inst {
+        let mut signature = ir::Signature::new(convention);
+        signature.params.extend(args.iter().map(|arg| ir::AbiParam::new(self.b.func.dfg.value_type(*arg))));
+        signature.returns.extend(results.iter().map(|ty| ir::AbiParam::new(*ty)));
+        let known = self.helper_signatures.iter().find(|known| self.b.func.dfg.signatures[**known] == signature);
         let signature = match known {
-            Some((_, _, signature)) => *signature,
+            Some(known) => *known,
             None => {
-                let mut signature = ir::Signature::new(CallConv::SystemV);
-                signature.params.extend(params.iter().map(|ty| ir::AbiParam::new(*ty)));
-                signature.returns.extend(results.iter().map(|ty| ir::AbiParam::new(*ty)));
-                let signature = self.b.import_signature(signature);
-                self.helper_signatures.push((params, results.to_vec(), signature));
-                signature
+                let imported = self.b.import_signature(signature);
+                self.helper_signatures.push(imported);
+                imported
             }
         };
         let flags = self.regions.helper_table();
@@ -395,7 +396,7 @@ impl Lowering<'_, '_> {
                 }
             }
         }
-        let call = self.call_table(helper_index(helper), &words, &result_types);
+        let call = self.call_table(helper_index(helper), CallConv::SystemV, &words, &result_types);
         self.define_call(call, results);
         Ok(())
     }

@@ -492,6 +492,11 @@ impl Rematerialize for RustHost {
         Ok(self.object(Object::Range { start, stop, step }))
     }
 
+    fn make_iterator(&mut self, iterator: &Slot) -> HostResult<Slot> {
+        self.retain(iterator);
+        Ok(self.object(Object::Iterator(*iterator)))
+    }
+
     fn make_enumerate(&mut self, count: i64, iterator: &Slot) -> HostResult<Slot> {
         self.retain(iterator);
         Ok(self.object(Object::Enumerate { count, inner: *iterator }))

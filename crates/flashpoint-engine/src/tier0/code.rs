@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use flashpoint_ir::generic::{ConstIdx, GenericFunction, NameIdx, Pc, SlotIdx, SlotKind};
 use flashpoint_ir::slot::Slot;
@@ -41,6 +41,8 @@ pub(super) enum OpCode {
     // Frequent ones of those of `Host`, dispatched at once.
     GetItem,
     SetItem,
+    /// loop: makes the iterator of the loop whose header comes next.
+    GetIter,
     /// A tuple that the next operation uses as an index: does the work of both if the host finds an element.
     Element,
     /// dst, constant.
@@ -222,11 +224,24 @@ pub struct Loop {
     armed: AtomicU32,
     /// Back edges taken before that.
     taken: AtomicU32,
+    /// Whether [`super::Hooks::on_entry`] is asked before the first iteration.
+    pub(super) asks_at_entry: AtomicBool,
 }
 
 impl Loop {
     pub(super) fn new(header: Pc, trips: u32) -> Loop {
-        Loop { header, counter: AtomicU32::new(trips), armed: AtomicU32::new(trips), taken: AtomicU32::new(0) }
+        Loop {
+            header,
+            counter: AtomicU32::new(trips),
+            armed: AtomicU32::new(trips),
+            taken: AtomicU32::new(0),
+            asks_at_entry: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the hook is asked before the first iteration too, if the loop is a `for` loop.
+    pub fn ask_at_entry(&self) {
+        self.asks_at_entry.store(true, Ordering::Relaxed);
     }
 
     /// Sets the number of back edges until the hook is asked; at least 1.

@@ -145,6 +145,18 @@ impl<'u, H: Host> Machine<'u, '_, H> {
         }
     }
 
+    /// Before the first iteration of the loop `op.a()`, which asks.
+    #[cold]
+    pub(super) fn loop_entry<K: Hooks<'u, H>>(
+        &mut self,
+        calls: &mut CallStack<'u, K::Unit>,
+        hooks: &mut K,
+        op: &Op,
+    ) -> Option<Stop<K::Exit>> {
+        let exit = hooks.on_entry(self.host, calls.unit(), op.a(), calls.slots_mut())?;
+        Some(Stop::Left(self.code.loops[op.a()].header, exit))
+    }
+
     #[cold]
     pub(super) fn unbound<E>(&mut self, pc: usize) -> Stop<E> {
         let pc = Pc(pc as u32);

@@ -103,7 +103,7 @@ pub trait Hooks<'u, H: Host> {
         true
     }
 
-    /// Calls the function in compiled code; `None` if it is to run in tier 0.
+    /// Calls the function, as a rule in compiled code; `None` if it is to run in this interpreter loop.
     fn call(&mut self, host: &mut H, unit: &'u Self::Unit, args: &[Slot]) -> Option<HostResult<Slot>> {
         let _ = (host, unit, args);
         None
@@ -112,6 +112,19 @@ pub trait Hooks<'u, H: Host> {
     /// An exception leaves a call.
     fn on_raise(&mut self, unit: &'u Self::Unit) {
         let _ = unit;
+    }
+
+    /// The frame stands before the header of loop `loop_index`, in front of the first iteration; asked if the loop
+    /// [asks](super::Loop::ask_at_entry). What to leave with, if the hook leaves.
+    fn on_entry(
+        &mut self,
+        host: &mut H,
+        unit: &'u Self::Unit,
+        loop_index: usize,
+        frame: &mut [Slot],
+    ) -> Option<Self::Exit> {
+        let _ = (host, unit, loop_index, frame);
+        None
     }
 
     /// The counter of loop `loop_index` has run out. The host has just been polled; the frame stands before the loop's
@@ -365,6 +378,14 @@ impl<'u, H: Host> Machine<'u, '_, H> {
                 }
                 OpCode::GetItem => single!(self, pc, get_item),
                 OpCode::SetItem => single!(self, pc, set_item),
+                OpCode::GetIter => {
+                    single!(self, pc, exec);
+                    if code.loops[op.a()].asks_at_entry.load(Ordering::Relaxed)
+                        && let Some(stop) = self.loop_entry(calls, hooks, op)
+                    {
+                        return stop;
+                    }
+                }
                 OpCode::Element => {
                     if self.element(Pc(pc as u32)) {
                         pc += 2;

@@ -277,6 +277,9 @@ impl<'a> Lowering<'a> {
             GenericOp::LoadGlobal { dst, name } => self.writing(Op::new(OpCode::LoadGlobal, dst.0, name.0, 0), *dst),
             GenericOp::GetItem { .. } => Op::new(OpCode::GetItem, 0, 0, 0),
             GenericOp::SetItem { .. } => Op::new(OpCode::SetItem, 0, 0, 0),
+            GenericOp::GetIter { .. } if self.headers.binary_search(&(pc as u32 + 1)).is_ok() => {
+                Op::new(OpCode::GetIter, loop_of(&self.headers, pc as u32 + 1), 0, 0)
+            }
             _ => Op::new(OpCode::Host, 0, 0, 0),
         }
     }

@@ -19,25 +19,7 @@ impl Lowering<'_> {
 
     /// Byte strides of every axis.
     pub(super) fn strides(&mut self, parts: &ArrayParts) -> Vec<Value> {
-        let rank = parts.ty.rank as usize;
-        if parts.ty.layout == Layout::Strided {
-            return parts.strides.clone();
-        }
-        let mut strides = vec![self.b.i64(parts.ty.dtype.size() as i64); rank];
-        match parts.ty.layout {
-            Layout::C => {
-                for axis in (0..rank.saturating_sub(1)).rev() {
-                    strides[axis] = self.b.binary(BinaryOp::Imul, strides[axis + 1], parts.extents[axis + 1]);
-                }
-            }
-            _ => {
-                for axis in 1..rank {
-                    let extent = parts.extents[if planted(Defect::FortranStrides) { axis } else { axis - 1 }];
-                    strides[axis] = self.b.binary(BinaryOp::Imul, strides[axis - 1], extent);
-                }
-            }
-        }
-        strides
+        parts.byte_strides(&mut self.b)
     }
 
     // ---- attributes

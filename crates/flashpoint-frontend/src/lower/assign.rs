@@ -8,6 +8,7 @@
 //! Invariant: all guards come before the first store. So only conversions that cannot warn are made here.
 
 use flashpoint_ir::dtype::DType;
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, IntCC, Region, Type, Value};
 
@@ -72,7 +73,8 @@ impl Lowering<'_> {
             let is_one = self.b.icmp(IntCC::Eq, *extent, one);
             let either = self.b.binary(BinaryOp::Or, same, is_one);
             fits = self.b.binary(BinaryOp::And, fits, either);
-            strides.push(self.b.select(is_one, zero, stride));
+            let again = if planted(Defect::SliceBroadcastStride) { stride } else { zero };
+            strides.push(self.b.select(is_one, again, stride));
         }
         self.guard(fits, Reason::ShapeMismatch);
 
@@ -123,7 +125,8 @@ impl Lowering<'_> {
         // From the end if the target lies further on in the direction of the steps.
         let above = self.b.icmp(IntCC::Ugt, to.data, from);
         let upward = self.b.icmp(IntCC::Sgt, stride, zero);
-        let from_end = self.b.icmp(IntCC::Eq, above, upward);
+        let towards = if planted(Defect::SliceMoveDirection) { IntCC::Ne } else { IntCC::Eq };
+        let from_end = self.b.icmp(towards, above, upward);
         let offset = self.b.select(from_end, to_end, zero);
         let stride = self.b.select(from_end, back, stride);
         let walks = [to.data, from].map(|data| Walk { data: self.b.ptr_add(data, offset), strides: vec![stride] });

@@ -136,18 +136,11 @@ impl Lowering<'_> {
         let owner = match parts.owner {
             Owner::Entry(slot) | Owner::ViewOfEntry(slot) => Recipe::Entry(SlotIdx(slot)),
             Owner::Known(object) | Owner::ViewOfKnown(object) => Recipe::Known(object),
-            Owner::Made | Owner::ViewOfMade => Recipe::Borrowed(parts.object.expect("a made array's object")),
+            Owner::Made | Owner::ViewOfMade | Owner::Lent | Owner::ViewOfLent => {
+                Recipe::Borrowed(parts.object.expect("the object travels along"))
+            }
         };
-        match parts.owner {
-            Owner::Entry(_) | Owner::Known(_) | Owner::Made => owner,
-            _ => Recipe::View {
-                owner: Box::new(owner),
-                dtype: parts.ty.dtype,
-                data: parts.data,
-                strides: self.strides(&parts),
-                extents: parts.extents,
-            },
-        }
+        parts.recipe(&mut self.b, owner)
     }
 
     /// Leaves before the operation unless `cond`.

@@ -15,6 +15,7 @@
 use std::collections::HashSet;
 
 use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, SlotIdx, SlotKind};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::slot::Tag;
 use flashpoint_ir::typed::{BinaryOp, ConvertOp, Helper, InstKind, IntCC, OverflowOp, Type, Value};
@@ -116,7 +117,7 @@ impl Lowering<'_> {
         if val.ty.is_held() {
             if self.is_temp(src) {
                 self.state.replace(src, Val::UNBOUND);
-            } else {
+            } else if !planted(Defect::HeldCopyUncounted) {
                 self.b.push(InstKind::CallHelper(Helper::Retain, val.words[..2].to_vec()), &[]);
             }
         }

@@ -34,6 +34,7 @@ mod exits;
 mod half;
 mod held;
 mod host_function;
+mod lend;
 mod math;
 mod numpy;
 mod numpy_complex;
@@ -117,6 +118,8 @@ pub enum EntrySource {
     Slot(SlotIdx),
     /// A known object (an array).
     Known(u32),
+    /// The array of a slot that is a parameter already, to be lent to callees: with its address.
+    Lent(SlotIdx),
 }
 
 /// An operation without typed form.
@@ -348,7 +351,7 @@ impl<'a> Lowering<'a> {
 
     /// The content of a parameter, added to the entry block if it is new.
     fn entry_param(&mut self, source: EntrySource, ty: SlotType) -> Val {
-        if let Some(i) = self.params.iter().position(|p| p.source == source) {
+        if let Some(i) = self.params.iter().position(|p| p.source == source && p.ty == ty) {
             return self.from_entry(source, Val::of(ty, self.param_values[i].clone()));
         }
         let words: Vec<Value> =
@@ -695,8 +698,15 @@ impl FunctionInfo {
     /// The slots of a frame that matter while one of its calls is under way.
     fn live_around_call(&self, call: Pc) -> Vec<SlotIdx> {
         let op = &self.generic.ops[call.0 as usize];
+        let handler = self.generic.handlers.iter().find(|handler| (handler.start..handler.end).contains(&call));
         let mut gone = Vec::new();
-        op.for_each_write(|slot| gone.push(slot));
+        op.for_each_write(|slot| {
+            // A call that raises writes nothing: a handler finds what was there before.
+            let is_read = handler.is_some_and(|handler| self.liveness.is_live_before(handler.target, slot));
+            if !is_read || planted(Defect::HandlerForgetsTarget) {
+                gone.push(slot);
+            }
+        });
         op.for_each_read(|slot| {
             if self.generic.slots[slot.0 as usize].kind == SlotKind::Temp {
                 gone.push(slot);

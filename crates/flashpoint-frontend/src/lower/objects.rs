@@ -11,6 +11,7 @@
 //! - [`State::renumber`] comes before each key and snapshot: equal states have equal numbers.
 
 use flashpoint_ir::generic::{GenericFunction, NameIdx, NestedIdx, SlotIdx, SlotKind};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::snapshot::{ObjectRecipe, Recipe};
 
@@ -365,6 +366,9 @@ impl Lowering<'_> {
         let first = n_positional.saturating_sub(defaults.len());
         let default = |_: &mut Self, at: usize| {
             Ok(match at < n_positional {
+                true if planted(Defect::NestedDefaultsReversed) => {
+                    at.checked_sub(first).and_then(|i| defaults.iter().rev().nth(i)).cloned()
+                }
                 true => at.checked_sub(first).and_then(|i| defaults.get(i)).cloned(),
                 false => {
                     let name = &body.slots[at].name;

@@ -1,7 +1,10 @@
 //! The abstract state of the lowering: what every live slot holds, as typed values.
 
+use flashpoint_ir::builder::Builder;
 use flashpoint_ir::generic::{Pc, SlotIdx};
-use flashpoint_ir::typed::{Type, Value};
+use flashpoint_ir::planted::{Defect, planted};
+use flashpoint_ir::snapshot::Recipe;
+use flashpoint_ir::typed::{BinaryOp, Type, Value};
 
 use super::objects::Object;
 use super::types::{ArrayType, Layout, Owner, SlotType};
@@ -156,6 +159,41 @@ impl ArrayParts {
             strides: val.words[1 + rank..1 + rank + strided].to_vec(),
             object: owner.has_object_word().then(|| val.words[1 + rank + strided]),
         })
+    }
+
+    /// The stride of each axis in bytes.
+    pub fn byte_strides(&self, b: &mut Builder) -> Vec<Value> {
+        let rank = self.ty.rank as usize;
+        let mut strides = vec![b.i64(self.ty.dtype.size() as i64); rank];
+        match self.ty.layout {
+            Layout::Strided => return self.strides.clone(),
+            Layout::C => {
+                for axis in (0..rank.saturating_sub(1)).rev() {
+                    strides[axis] = b.binary(BinaryOp::Imul, strides[axis + 1], self.extents[axis + 1]);
+                }
+            }
+            Layout::F => {
+                for axis in 1..rank {
+                    let extent = self.extents[if planted(Defect::FortranStrides) { axis } else { axis - 1 }];
+                    strides[axis] = b.binary(BinaryOp::Imul, strides[axis - 1], extent);
+                }
+            }
+        }
+        strides
+    }
+
+    /// How to make the array outside: it is what `owner` makes, or a view into that.
+    pub fn recipe(&self, b: &mut Builder, owner: Recipe) -> Recipe {
+        if !self.owner.is_view() {
+            return owner;
+        }
+        Recipe::View {
+            owner: Box::new(owner),
+            dtype: self.ty.dtype,
+            data: self.data,
+            extents: self.extents.clone(),
+            strides: self.byte_strides(b),
+        }
     }
 
     /// The content made of these parts.

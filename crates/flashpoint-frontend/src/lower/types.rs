@@ -145,6 +145,10 @@ pub enum Owner {
     ViewOfKnown(u32),
     /// A view into the memory of an array made by this code.
     ViewOfMade,
+    /// An array that the caller has: its address travels along (`ptr`), and it lives as long as the call.
+    Lent,
+    /// A view into the memory of an array that the caller has, whose address travels along.
+    ViewOfLent,
 }
 
 impl Owner {
@@ -154,12 +158,18 @@ impl Owner {
             Owner::Entry(slot) | Owner::ViewOfEntry(slot) => Owner::ViewOfEntry(slot),
             Owner::Known(known) | Owner::ViewOfKnown(known) => Owner::ViewOfKnown(known),
             Owner::Made | Owner::ViewOfMade => Owner::ViewOfMade,
+            Owner::Lent | Owner::ViewOfLent => Owner::ViewOfLent,
         }
+    }
+
+    /// Whether boxing makes a new array object.
+    pub fn is_view(self) -> bool {
+        self == self.view()
     }
 
     /// Whether the array's address travels with it.
     pub fn has_object_word(self) -> bool {
-        matches!(self, Owner::Made | Owner::ViewOfMade)
+        matches!(self, Owner::Made | Owner::ViewOfMade | Owner::Lent | Owner::ViewOfLent)
     }
 }
 
@@ -244,9 +254,7 @@ impl SlotType {
     /// Whether a view that compiled code has made is in it: outside, it becomes a new array object each time.
     pub fn holds_views(&self) -> bool {
         match self {
-            SlotType::Array(_, owner) => {
-                matches!(owner, Owner::ViewOfEntry(_) | Owner::ViewOfKnown(_) | Owner::ViewOfMade)
-            }
+            SlotType::Array(_, owner) => owner.is_view(),
             SlotType::Tuple(items) => items.iter().any(SlotType::holds_views),
             _ => false,
         }

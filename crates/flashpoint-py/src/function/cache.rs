@@ -43,9 +43,18 @@ pub struct Cache {
 struct Entry {
     numpy: &'static NumPy,
     args: Box<[Arg]>,
-    /// Arrays that are no arguments, whose words come last.
-    known: Box<[(Slot, SlotType)]>,
+    /// Arrays whose words come last.
+    more: Box<[(Array, SlotType)]>,
     ready: Ready<crate::typed::EngineHost>,
+}
+
+/// An array whose words the code wants besides those of the arguments.
+#[derive(Clone, Copy)]
+enum Array {
+    /// No argument.
+    Known(Slot),
+    /// The argument at this place, once more: it is lent to callees.
+    Lent(usize),
 }
 
 /// What an argument must be, and how it becomes words.
@@ -130,20 +139,24 @@ impl Entry {
         for ((_, ty), slot) in ready.types().iter().zip(slots) {
             args.push(Arg::new(host, ty, slot)?);
         }
-        // The words of the arguments in order, then those of known arrays.
+        // The words of the arguments in order, then those of other arrays.
         let (params, n) = (ready.params(), args.len());
         let in_order = params.len() >= n
             && params[..n].iter().enumerate().all(|(i, param)| param.source == EntrySource::Slot(slot_idx(i)));
         if !in_order {
             return None;
         }
-        let mut known = Vec::new();
+        let mut more = Vec::new();
         for param in &params[n..] {
-            let EntrySource::Known(object) = param.source else { return None };
-            known.push((ready.known(object), param.ty.clone()));
+            let array = match param.source {
+                EntrySource::Known(object) => Array::Known(ready.known(object)),
+                EntrySource::Lent(slot) => Array::Lent(slot.idx()),
+                EntrySource::Slot(_) => return None,
+            };
+            more.push((array, param.ty.clone()));
         }
         let n_words: usize = params.iter().map(|param| param.ty.machine_types().len()).sum();
-        let entry = Entry { numpy: host.numpy, args: args.into(), known: known.into(), ready };
+        let entry = Entry { numpy: host.numpy, args: args.into(), more: more.into(), ready };
         (n_words <= N_WORDS).then_some(entry)
     }
 
@@ -163,9 +176,14 @@ impl Entry {
         if !engine().is_current(&mut host, &self.ready) {
             return None;
         }
-        for (array, ty) in &self.known {
+        for (array, ty) in &self.more {
+            let array = match array {
+                Array::Known(array) => *array,
+                // SAFETY: by this function's contract; there are as many arguments as the entry takes.
+                Array::Lent(at) => Slot::object(unsafe { *arguments.values.add(*at) } as u64),
+            };
             let mut pushed = Vec::new();
-            words::push_words(&mut host, array, ty, &mut pushed);
+            words::push_words(&mut host, &array, ty, &mut pushed);
             pushed.into_iter().for_each(|word| words.push(word));
         }
         let result = match engine().enter_ready(&mut host, &self.ready, words.all()) {

@@ -28,7 +28,7 @@ impl<'py> CPythonHost<'py> {
         let Some(callable) = object_of(callee) else {
             return self.snippet_call_with_callee(callee, args);
         };
-        if args.iter().all(|arg| matches!(arg.tag, Tag::Int | Tag::Float | Tag::Numpy))
+        if args.iter().all(|arg| matches!(arg.tag, Tag::Int | Tag::Float | Tag::Complex | Tag::Numpy))
             && let Some(builtin) = known::builtin_at(self.py, callable as usize)
             && let Some(value) = quick::call(builtin, args)
         {

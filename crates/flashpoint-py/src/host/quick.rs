@@ -71,6 +71,12 @@ fn absolute(x: &Slot) -> Option<Slot> {
     match x.tag {
         Tag::Int => x.as_i64().checked_abs().map(Slot::int),
         Tag::Float => Some(Slot::float(x.as_f64().abs())),
+        Tag::Complex => {
+            // CPython looks at `errno` here without having set it (3.11): after an overflow elsewhere it would raise.
+            let parts = [x.as_f64(), f64::from_bits(x.b)];
+            let is_nan = parts.iter().any(|part| part.is_nan()) && !parts.iter().any(|part| part.is_infinite());
+            is_nan.then(|| Slot::float(f64::NAN))
+        }
         Tag::Numpy => match x.dtype()? {
             DType::F64 => Some(Slot::numpy(DType::F64, x.as_f64().abs().to_bits(), 0)),
             dtype if dtype.is_signed_int() && x.as_i64() < 0 => numpy_scalars::unary(UnOp::Neg, x),

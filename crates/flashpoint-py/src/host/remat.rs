@@ -19,6 +19,11 @@ impl Rematerialize for CPythonHost<'_> {
         raised(self.py, made).map(|range| from_bound(self.numpy, range))
     }
 
+    fn make_iterator(&mut self, iterator: &Slot) -> HostResult<Slot> {
+        let made = to_bound(self.py, self.numpy, iterator);
+        raised(self.py, made).map(|made| from_bound(self.numpy, made))
+    }
+
     fn make_enumerate(&mut self, count: i64, iterator: &Slot) -> HostResult<Slot> {
         let make = || -> PyResult<_> {
             let iterator = to_bound(self.py, self.numpy, iterator)?;

@@ -120,7 +120,8 @@ pub fn has_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx, ty: &SlotTyp
         (SlotType::Array(wanted, Owner::Entry(owner)), Tag::Object) => {
             *owner == place.0 && array_type(host, slot.a).as_ref() == Some(wanted)
         }
-        (SlotType::Array(wanted, _), Tag::Object) => array_type(host, slot.a).as_ref() == Some(wanted),
+        // Of an iterator over an array, that array may be lent.
+        (SlotType::Array(wanted, _), Tag::Object | Tag::SeqIter) => array_type(host, slot.a).as_ref() == Some(wanted),
         _ => slot_type(host, slot, place) == *ty,
     }
 }
@@ -137,7 +138,12 @@ pub fn push_words(host: &mut EngineHost, slot: &Slot, ty: &SlotType, out: &mut V
                 out.push(slot.b);
             }
         }
-        SlotType::Array(array, _) => push_array(host, slot.a, *array, out),
+        SlotType::Array(array, owner) => {
+            push_array(host, slot.a, *array, out);
+            if owner.has_object_word() {
+                out.push(slot.a);
+            }
+        }
         SlotType::SeqIter(inner) => {
             if let SlotType::Array(array, _) = **inner {
                 push_array(host, slot.a, array, out);
