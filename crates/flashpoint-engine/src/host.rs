@@ -54,7 +54,7 @@ pub trait Host {
     /// What the host keeps for one Python function object or definition: globals, code object, constants and names as host
     /// objects, closure, caches. Made by the host, handed back by the engine with each operation that needs it. The names,
     /// constants and slots it is asked for are those of the `GenericFunction` it was made for.
-    type Function;
+    type Function: 'static;
 
     // ---- references
 
@@ -74,6 +74,16 @@ pub trait Host {
     /// A Python-level call begins: counts the recursion depth, and records `function` as running (for warnings and
     /// tracebacks). Raises `RecursionError`; then [`Host::leave_frame`] is not called.
     fn enter_frame(&mut self, function: &Self::Function) -> HostResult<()>;
+
+    /// As [`Host::enter_frame`], for a call that takes none of the processor's stack, and whose end
+    /// [`Host::leave_inner_frame`] tells.
+    fn enter_inner_frame(&mut self, function: &Self::Function) -> HostResult<()>;
+
+    /// The call begun last ends, and its caller, at `pc` of `caller`, goes on.
+    fn leave_inner_frame(&mut self, caller: &Self::Function, pc: Pc);
+
+    /// Raises `RecursionError`: there is no room for another call.
+    fn raise_too_deep(&mut self) -> Raised;
 
     /// The call begun last ends, with a result or with a pending exception.
     fn leave_frame(&mut self);
@@ -96,6 +106,12 @@ pub trait Host {
 
     /// A global name, then a built-in one; `NameError: name 'x' is not defined`.
     fn load_global(&mut self, function: &Self::Function, name: NameIdx) -> HostResult<Slot>;
+    /// What [`Host::load_global`] would give, if that is known without a look-up: borrowed.
+    #[inline]
+    fn known_global(&self, function: &Self::Function, name: NameIdx) -> Option<Slot> {
+        let _ = (function, name);
+        None
+    }
     /// Binds a global name.
     fn store_global(&mut self, function: &Self::Function, name: NameIdx, value: &Slot) -> HostResult<()>;
     /// Unbinds a global name, or `NameError`.

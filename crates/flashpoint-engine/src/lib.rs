@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`host`] (the door to Python), [`tier0`] (the interpreter of the generic form), [`python`] (what the
 //! engine asks of Python besides), [`words`] (what it need not ask), [`unit`] (functions, versions, code), [`run`] (calls
-//! and transitions), [`opened`] (objects that entries in loops look into), [`ready`] (calls
+//! and transitions), `interpret` (their part in tier 0), `osr` (loops), [`opened`] (objects that entries in loops look into), [`ready`] (calls
 //! like the last one), [`links`] (calls between units), `exits` (from compiled code back to frames), [`compile`] (back ends and the queue), [`policy`] and [`events`]. [`rust_host`] is a host
 //! without Python, for tests and Rust users.
 
@@ -18,6 +18,7 @@ pub mod words;
 mod context;
 mod exits;
 mod helpers;
+mod interpret;
 pub mod links;
 mod number_steps;
 pub mod opened;

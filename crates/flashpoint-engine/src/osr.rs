@@ -11,6 +11,7 @@
 //!
 //! [`Reason::HandOver`]: flashpoint_ir::reason::Reason::HandOver
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,7 +25,7 @@ use crate::host::HostResult;
 use crate::opened::Opened;
 use crate::python::Python;
 use crate::run::{Engine, code_for};
-use crate::tier0::{BackEdge, Code, Frame, Hooks};
+use crate::tier0::{BackEdge, Callable, Code, Hooks};
 use crate::unit::{Compiled, Unit, Version};
 
 /// Tier 0 does the rest of an inner loop if that takes at most so many times the back edges after which a loop is compiled:
@@ -55,10 +56,47 @@ impl<H: Python> Engine<H> {
     }
 }
 
-/// What the engine does at tier 0's back edges: enters compiled code once a loop is warm.
-pub(crate) struct EngineHooks<'a, H: Python> {
-    pub engine: &'a Engine<H>,
-    pub unit: &'a Arc<Unit<H>>,
+/// What the engine does at tier 0's back edges and calls: enters compiled code once a loop or function is warm.
+pub(crate) struct EngineHooks<'u, H: Python> {
+    pub engine: &'u Engine<H>,
+    /// The functions whose calls it runs.
+    pub units: &'u Units<H>,
+}
+
+/// Functions that one interpreter loop runs by itself; others are called by way of the engine.
+const N_UNITS: usize = 32;
+
+/// Keeps the units of the calls under way alive, and in their places, as long as the interpreter loop runs.
+pub(crate) struct Units<H: Python>([OnceCell<Arc<Unit<H>>>; N_UNITS]);
+
+impl<H: Python> Units<H> {
+    pub fn new() -> Units<H> {
+        Units([const { OnceCell::new() }; N_UNITS])
+    }
+
+    /// The unit among those kept; `None` if there is no room.
+    #[inline]
+    pub fn keep(&self, unit: &Arc<Unit<H>>) -> Option<&Arc<Unit<H>>> {
+        for place in &self.0 {
+            let kept = place.get_or_init(|| unit.clone());
+            if Arc::ptr_eq(kept, unit) {
+                return Some(kept);
+            }
+        }
+        None
+    }
+}
+
+impl<H: Python> Callable<H> for Arc<Unit<H>> {
+    #[inline]
+    fn code(&self) -> &Code {
+        &self.code
+    }
+
+    #[inline]
+    fn function(&self) -> &H::Function {
+        &self.function
+    }
 }
 
 /// Code to enter a loop with.
@@ -69,40 +107,60 @@ pub(crate) struct LoopCode<H: Python> {
     pub beyond: Vec<Slot>,
 }
 
-impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
+impl<'u, H: Python> Hooks<'u, H> for EngineHooks<'u, H> {
+    type Unit = Arc<Unit<H>>;
     type Exit = LoopCode<H>;
 
-    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
-        let unit = host.unit_of(callee, args.len())?;
-        Some(self.engine.call(host, &unit, args))
+    #[inline]
+    fn unit_of(&mut self, host: &mut H, callee: &Slot, n_args: usize) -> Option<&'u Arc<Unit<H>>> {
+        host.unit_of(callee, n_args, |unit| self.units.keep(unit))?
+    }
+
+    #[inline]
+    fn is_interpreted(&self, unit: &'u Arc<Unit<H>>) -> bool {
+        self.engine.forced_tier(unit) == Some(0)
+    }
+
+    fn call(&mut self, host: &mut H, unit: &'u Arc<Unit<H>>, args: &[Slot]) -> Option<HostResult<Slot>> {
+        self.engine.call_by_version(host, unit, args)
+    }
+
+    fn on_raise(&mut self, unit: &'u Arc<Unit<H>>) {
+        unit.stats.exceptions.fetch_add(1, Ordering::Relaxed);
     }
 
     fn on_back_edge(
         &mut self,
         host: &mut H,
-        code: &Code,
+        unit: &'u Arc<Unit<H>>,
         loop_index: usize,
-        frame: &mut Frame,
+        frame: &mut [Slot],
     ) -> BackEdge<Self::Exit> {
-        let (engine, unit) = (self.engine, self.unit);
+        let engine = self.engine;
         let forced = engine.forced_tier(unit);
         if forced == Some(0) {
             return BackEdge::Continue { trips: 10_000 };
         }
         let is_scripted = forced.is_some() || engine.policy.osr_every() != 0;
-        if !is_scripted && let Some(trips) = self.wait_for_outer_loop(code, loop_index, frame) {
+        if !is_scripted && let Some(trips) = self.wait_for_outer_loop(unit, loop_index, frame) {
             return BackEdge::Continue { trips };
         }
-        self.enter(host, code, loop_index, frame, forced)
+        self.enter(host, unit, loop_index, frame, forced)
     }
 
-    fn on_entry(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame) -> Option<Self::Exit> {
-        if self.engine.forced_tier(self.unit).is_some() || self.engine.policy.osr_every() != 0 {
+    fn on_entry(
+        &mut self,
+        host: &mut H,
+        unit: &'u Arc<Unit<H>>,
+        loop_index: usize,
+        frame: &mut [Slot],
+    ) -> Option<Self::Exit> {
+        if self.engine.forced_tier(unit).is_some() || self.engine.policy.osr_every() != 0 {
             return None;
         }
-        let header = code.loops()[loop_index].header;
-        let (live, beyond) = self.live_slots(host, code, header, frame);
-        let found = self.unit.find(header, |slots| *slots == live).filter(|version| version.holds(host));
+        let header = unit.code.loops()[loop_index].header;
+        let (live, beyond) = self.live_slots(host, unit, header, frame);
+        let found = unit.find(header, |slots| *slots == live).filter(|version| version.holds(host));
         let code = found.and_then(|version| {
             let pays = version.exits.load(Ordering::Relaxed) <= MAX_EXITS;
             code_for(host, &version).filter(|_| pays).map(|compiled| (version, compiled))
@@ -119,10 +177,16 @@ impl<H: Python> Hooks<H> for EngineHooks<'_, H> {
 
 impl<H: Python> EngineHooks<'_, H> {
     /// The code to go on with before a header to which other code has handed the frame over; if there is none, tier 0 does.
-    pub fn at_header(&mut self, host: &mut H, header: Pc, frame: &mut Frame) -> Option<LoopCode<H>> {
-        let code = &self.unit.code;
+    pub fn at_header(
+        &mut self,
+        host: &mut H,
+        unit: &Arc<Unit<H>>,
+        header: Pc,
+        frame: &mut [Slot],
+    ) -> Option<LoopCode<H>> {
+        let code = &unit.code;
         let loop_index = code.loops().iter().position(|looped| looped.header == header)?;
-        match self.enter(host, code, loop_index, frame, self.engine.forced_tier(self.unit)) {
+        match self.enter(host, unit, loop_index, frame, self.engine.forced_tier(unit)) {
             BackEdge::Leave(next) => Some(next),
             BackEdge::Continue { trips } => {
                 code.loops()[loop_index].arm(trips);
@@ -133,14 +197,14 @@ impl<H: Python> EngineHooks<'_, H> {
 
     /// If little is left of the loop, the loop around it is to ask at its next back edge; the back edges until this one asks
     /// again.
-    fn wait_for_outer_loop(&self, code: &Code, loop_index: usize, frame: &Frame) -> Option<u32> {
-        let loops = self.unit.liveness.loops();
+    fn wait_for_outer_loop(&self, unit: &Unit<H>, loop_index: usize, frame: &[Slot]) -> Option<u32> {
+        let (code, loops) = (&unit.code, unit.liveness.loops());
         let looped = &code.loops()[loop_index];
-        let index = self.unit.liveness.loop_at(looped.header)?;
+        let index = unit.liveness.loop_at(looped.header)?;
         let outer = loops[index].parent?;
         let outer = code.loops().iter().find(|l| l.header == loops[outer].header)?;
         let GenericOp::ForNext { iter, .. } = code.generic().ops[looped.header.0 as usize] else { return None };
-        let iter = frame.slots()[iter.0 as usize];
+        let iter = frame[iter.0 as usize];
         if iter.tag != Tag::RangeIter {
             return None;
         }
@@ -163,13 +227,13 @@ impl<H: Python> EngineHooks<'_, H> {
     fn enter(
         &mut self,
         host: &mut H,
-        code: &Code,
+        unit: &Arc<Unit<H>>,
         loop_index: usize,
-        frame: &mut Frame,
+        frame: &mut [Slot],
         forced: Option<u8>,
     ) -> BackEdge<LoopCode<H>> {
-        let (live, beyond) = self.live_slots(host, code, code.loops()[loop_index].header, frame);
-        match self.enter_with(host, code, loop_index, live, forced) {
+        let (live, beyond) = self.live_slots(host, unit, unit.code.loops()[loop_index].header, frame);
+        match self.enter_with(host, unit, loop_index, live, forced) {
             BackEdge::Leave((version, compiled)) => BackEdge::Leave(LoopCode { version, compiled, beyond }),
             BackEdge::Continue { trips } => {
                 beyond.into_iter().for_each(|slot| host.release(slot));
@@ -182,21 +246,19 @@ impl<H: Python> EngineHooks<'_, H> {
     fn live_slots(
         &self,
         host: &mut H,
-        code: &Code,
+        unit: &Unit<H>,
         header: Pc,
-        frame: &Frame,
+        slots: &[Slot],
     ) -> (Vec<(SlotIdx, SlotType)>, Vec<Slot>) {
-        let slots = frame.slots();
-        let mut live: Vec<(SlotIdx, SlotType)> = self
-            .unit
+        let mut live: Vec<(SlotIdx, SlotType)> = unit
             .liveness
             .live_before(header)
             .filter(|slot| slots[slot.0 as usize].tag != Tag::Unbound)
             .map(|slot| (slot, host.slot_type(&slots[slot.0 as usize], slot)))
             .collect();
         let mut beyond = Vec::new();
-        if Opened::concern(code.generic(), &live) {
-            let opened = host.open(self.unit, slots, &live);
+        if Opened::concern(unit.code.generic(), &live) {
+            let opened = host.open(unit, slots, &live);
             opened.complete(&mut live, slots.len());
             beyond = opened.beyond;
         }
@@ -207,12 +269,12 @@ impl<H: Python> EngineHooks<'_, H> {
     fn enter_with(
         &self,
         host: &mut H,
-        code: &Code,
+        unit: &Arc<Unit<H>>,
         loop_index: usize,
         live: Vec<(SlotIdx, SlotType)>,
         forced: Option<u8>,
     ) -> BackEdge<(Arc<Version<H>>, Arc<Compiled>)> {
-        let (engine, unit) = (self.engine, self.unit);
+        let (engine, code) = (self.engine, &unit.code);
         let trips =
             if forced.is_some() && engine.policy.osr_every() == 0 { 1 } else { engine.policy.trips_before_tier1() };
         let header = code.loops()[loop_index].header;

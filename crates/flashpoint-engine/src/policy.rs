@@ -73,6 +73,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The tier that everything runs on, if one is forced.
+    #[inline]
     pub fn forced_tier(&self) -> Option<u8> {
         u8::try_from(self.forced_tier.load(Ordering::Relaxed)).ok()
     }

@@ -68,10 +68,10 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     /// How many more Python calls may be nested.
     fn calls_left(&mut self) -> i32;
 
-    /// The unit of a compiled function that takes `n_args` positional arguments into as many parameter slots, if `callee` is
-    /// one whose calls need no noting any more.
-    fn unit_of(&mut self, callee: &Slot, n_args: usize) -> Option<Arc<Unit<Self>>> {
-        let _ = (callee, n_args);
+    /// Shows the unit of a compiled function that takes `n_args` positional arguments into as many parameter slots, if `callee`
+    /// is one whose calls need no noting any more. A call of it follows.
+    fn unit_of<R>(&mut self, callee: &Slot, n_args: usize, look: impl FnOnce(&Arc<Unit<Self>>) -> R) -> Option<R> {
+        let _ = (callee, n_args, look);
         None
     }
 

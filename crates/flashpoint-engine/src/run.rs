@@ -29,7 +29,7 @@ use crate::links::BeingMade;
 use crate::osr;
 use crate::policy::Policy;
 use crate::python::Python;
-use crate::tier0::{self, Entry, Frame, Outcome};
+use crate::tier0::Entry;
 use crate::unit::{CodeCell, Compiled, Unit, Version};
 
 /// Code that ran longer than this before it left by a guard has paid for its entry.
@@ -111,28 +111,41 @@ impl<H: Python> Engine<H> {
         }
     }
 
+    #[inline]
     pub(crate) fn forced_tier(&self, unit: &Unit<H>) -> Option<u8> {
         self.policy.forced_tier().or(unit.options.tier)
     }
 
     /// Calls a function with its bound parameters, one slot each; borrowed.
     pub fn call(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
+        match self.call_by_version(host, unit, args) {
+            Some(result) => result,
+            None => self.interpret(host, unit, args),
+        }
+    }
+
+    /// Calls a function for which there is a version, or may be one; `None` if tier 0 is to run it without further ado.
+    pub(crate) fn call_by_version(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> Option<HostResult<Slot>> {
         let forced = self.forced_tier(unit);
-        let version = if forced == Some(0) { None } else { self.call_version(host, unit, args, forced)? };
-        if let Some(version) = &version
-            && let Some(compiled) = code_for(host, version)
+        if forced == Some(0) {
+            return None;
+        }
+        let version = match self.call_version(host, unit, args, forced) {
+            Ok(version) => version?,
+            Err(raised) => return Some(Err(raised)),
+        };
+        if let Some(compiled) = code_for(host, &version)
             && (compiled.tier > 1 || !version.is_in_loops())
         {
-            let ran = self.run_version(host, unit, version, &compiled, args, None)?;
-            return self.go_on(host, ran);
+            let ran = self.run_version(host, unit, &version, &compiled, args, None);
+            return Some(ran.and_then(|ran| self.go_on(host, ran)));
         }
-        unit.calls.fetch_add(1, Ordering::Relaxed);
         unit.loop_ran_long.store(false, Ordering::Relaxed);
-        let result = self.interpret(host, unit, args).inspect(|value| unit.note_returned(value));
-        if let Some(version) = version.filter(|_| forced.is_none()) {
+        let result = self.interpret(host, unit, args);
+        if forced.is_none() {
             version.in_loops.store(unit.loop_ran_long.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        result
+        Some(result)
     }
 
     // ---- choosing a version
@@ -301,7 +314,7 @@ impl<H: Python> Engine<H> {
     // ---- running compiled code
 
     /// Enters a version. `slots` are its unit's slots at entry (the arguments, or the frame's); borrowed.
-    fn run_version(
+    pub(crate) fn run_version(
         &self,
         host: &mut H,
         unit: &Arc<Unit<H>>,
@@ -594,137 +607,6 @@ impl<H: Python> Engine<H> {
     pub(crate) fn version_by_number(&self, number: u64) -> Option<Arc<Version<H>>> {
         self.versions.lock().expect("no panic while locked").get(number)
     }
-
-    // ---- tier 0
-
-    /// Runs a call in tier 0.
-    fn interpret(&self, host: &mut H, unit: &Arc<Unit<H>>, args: &[Slot]) -> HostResult<Slot> {
-        let mut frame = Frame::new(&unit.code);
-        for (slot, arg) in frame.slots_mut().iter_mut().zip(args) {
-            host.retain(arg);
-            *slot = *arg;
-        }
-        let free = unit.code.free_slots();
-        if !free.is_empty() {
-            host.load_closure(&unit.function, &mut frame.slots_mut()[free]);
-        }
-        if let Err(raised) = host.enter_frame(&unit.function) {
-            frame.release(host);
-            return Err(raised);
-        }
-        let result = self.run_frame(host, unit, &mut frame, Entry::START);
-        host.leave_frame();
-        result
-    }
-
-    /// Goes on with frames that no tier-0 call holds yet.
-    fn resume_call(&self, host: &mut H, frames: Vec<Resumed<H>>, entry: Entry) -> HostResult<Slot> {
-        let mut pending = frames;
-        for (entered, frame) in pending.iter_mut().enumerate() {
-            load_free(host, &frame.unit, &mut frame.frame);
-            if let Err(raised) = host.enter_frame(&frame.unit.function) {
-                for _ in 0..entered {
-                    host.leave_frame();
-                }
-                for mut frame in pending {
-                    frame.frame.release(host);
-                }
-                return Err(raised);
-            }
-        }
-        let mut entry = entry;
-        loop {
-            let Some(mut innermost) = pending.pop() else { return Err(Raised) };
-            let result = self.run_frame(host, &innermost.unit, &mut innermost.frame, entry);
-            host.leave_frame();
-            let Some(caller) = pending.last() else { return result };
-            entry = match result {
-                Ok(result) => Entry::AfterCall { pc: caller.pc, result },
-                Err(Raised) if planted(Defect::CallerLine) => Entry::Raise(Pc(caller.pc.0.saturating_sub(4))),
-                Err(Raised) => Entry::Raise(caller.pc),
-            };
-        }
-    }
-
-    /// Runs a frame that the host has entered until it returns, by way of compiled loops where that pays.
-    fn run_frame(&self, host: &mut H, unit: &Arc<Unit<H>>, frame: &mut Frame, entry: Entry) -> HostResult<Slot> {
-        let mut hooks = osr::EngineHooks { engine: self, unit };
-        let mut entry = entry;
-        loop {
-            let outcome = tier0::run(&unit.code, &unit.function, frame, host, &mut hooks, entry)
-                .inspect_err(|_| _ = unit.stats.exceptions.fetch_add(1, Ordering::Relaxed))?;
-            let mut code = match outcome {
-                Outcome::Returned(result) => return Ok(result),
-                Outcome::Left { exit, .. } => exit,
-            };
-            entry = loop {
-                let osr::LoopCode { version, compiled, beyond } = code;
-                unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
-                let mut slots = frame.slots().to_vec();
-                slots.extend(&beyond);
-                let address = frame.as_ptr();
-                for param in version.params().iter().filter(|param| param.ty.is_held()) {
-                    if let EntrySource::Slot(slot) = param.source {
-                        frame.slots_mut()[slot.0 as usize] = Slot::UNBOUND;
-                    }
-                }
-                let ran = self.run_version(host, unit, &version, &compiled, &slots, Some(address));
-                beyond.into_iter().for_each(|slot| host.release(slot));
-                let ran = match ran {
-                    Ok(ran) => ran,
-                    Err(raised) => {
-                        frame.release(host);
-                        return Err(raised);
-                    }
-                };
-                match ran {
-                    Ran::Returned(result) => {
-                        frame.release(host);
-                        return Ok(result);
-                    }
-                    Ran::HandOver(mut rebuilt) => {
-                        let header = rebuilt.pc;
-                        replace_frame(host, unit, frame, &mut rebuilt);
-                        match hooks.at_header(host, header, frame) {
-                            Some(next) => code = next,
-                            None => break Entry::At(header),
-                        }
-                    }
-                    Ran::Resume(mut frames, resume_at) => {
-                        let swap = self.is_swap(unit, &frames);
-                        let mut outer = frames.remove(0);
-                        replace_frame(host, unit, frame, &mut outer);
-                        if swap {
-                            unit.stats.tier_changes_in_loop.fetch_add(1, Ordering::Relaxed);
-                        }
-                        if frames.is_empty() {
-                            break resume_at;
-                        }
-                        break match self.resume_call(host, frames, resume_at) {
-                            Ok(result) => Entry::AfterCall { pc: outer.pc, result },
-                            Err(Raised) => Entry::Raise(outer.pc),
-                        };
-                    }
-                }
-            };
-        }
-    }
-
-    /// Whether the frames stand at a loop's header, left for better code; the loop then looks for it at once.
-    fn is_swap(&self, unit: &Arc<Unit<H>>, frames: &[Resumed<H>]) -> bool {
-        let [only] = frames else { return false };
-        let Some(looped) = unit.code.loops().iter().find(|l| l.header == only.pc) else { return false };
-        looped.arm(1);
-        true
-    }
-}
-
-/// Puts the rebuilt slots in the place of the old ones, whose references they have doubled.
-fn replace_frame<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame, rebuilt: &mut Resumed<H>) {
-    load_free(host, unit, &mut rebuilt.frame);
-    frame.release(host);
-    frame.slots_mut().copy_from_slice(rebuilt.frame.slots());
-    rebuilt.frame.slots_mut().fill(Slot::UNBOUND);
 }
 
 /// The code to enter a version with, if there is some that does what NumPy and `warnings` are told to do.
@@ -740,22 +622,6 @@ pub(crate) fn code_for<H: Python>(host: &mut H, version: &Version<H>) -> Option<
         return version.cell.of_tier(1).filter(|_| !version.tables.linked.iter().any(|callee| callee.warns_late()));
     }
     Some(best)
-}
-
-/// Fills the free slots of a frame that an exit has made, where it has not.
-fn load_free<H: Python>(host: &mut H, unit: &Unit<H>, frame: &mut Frame) {
-    let free = unit.code.free_slots();
-    if free.is_empty() {
-        return;
-    }
-    let mut cells = vec![Slot::UNBOUND; free.len()];
-    host.load_closure(&unit.function, &mut cells);
-    for (slot, cell) in frame.slots_mut()[free].iter_mut().zip(cells) {
-        match slot.tag {
-            Tag::Unbound => *slot = cell,
-            _ => host.release(cell),
-        }
-    }
 }
 
 /// A register result as a slot.

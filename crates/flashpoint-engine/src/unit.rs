@@ -69,8 +69,6 @@ pub struct Unit<H: Python> {
     n_retired: AtomicU32,
     /// Questions for a version left that are answered by "not yet".
     to_wait: AtomicU32,
-    /// Calls that ran in tier 0.
-    pub calls: AtomicU32,
     /// Whether one of its loops was compiled, or the user asked for code: then a further call is worth code of its own at
     /// once.
     pub has_hot_loop: AtomicBool,
@@ -304,7 +302,6 @@ impl<H: Python> Unit<H> {
             n_retired: AtomicU32::new(0),
             to_wait: AtomicU32::new(0),
             nested: RwLock::default(),
-            calls: AtomicU32::new(0),
             has_hot_loop: AtomicBool::new(false),
             returned: AtomicU32::new(0),
             loop_ran_long: AtomicBool::new(false),

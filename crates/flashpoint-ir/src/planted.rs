@@ -110,7 +110,7 @@ defects! {
     OsrTypesUnchecked: "on-stack replacement enters code made for other types";
     FirstArgumentUnchecked: "a call does not look at the type of its first argument";
     StaleGlobals: "code is entered although a global it relies on was bound anew";
-    CallerLine: "an exception passes an inlined call at the operation before it";
+    CallerLine: "an exception passes a call in tier 0 at an operation before it";
     CalleeResultUnchecked: "a caller takes a result of another type than promised";
     PowerOverflow: "an int power that does not fit is given back wrapped";
     TierZeroFloorMod: "tier 0: `%` of ints has the dividend's sign";

@@ -69,6 +69,8 @@ pub struct FunctionState {
     /// The code object that `compiled` was made from, as an address.
     code: Cell<*mut ffi::PyObject>,
     n_calls: Cell<u64>,
+    /// The number of arguments of a plain call, one for each parameter slot; none if there is no unit.
+    n_plain_args: Cell<Option<usize>>,
     signatures: RefCell<Vec<String>>,
     /// What the last calls entered.
     cache: Cache,
@@ -197,23 +199,28 @@ impl FunctionState {
             compiled: RefCell::new(Compiled::Untried),
             code: Cell::new(std::ptr::null_mut()),
             n_calls: Cell::new(0),
+            n_plain_args: Cell::new(None),
             signatures: RefCell::default(),
             cache: Cache::default(),
         }
     }
 
-    /// The unit for a plain call from tier 0, once calls are not noted any more. Counts the call.
-    fn unit_of(&self, code: *mut ffi::PyObject, n_args: usize) -> Option<Arc<EngineUnit>> {
-        if self.code.get() != code || self.n_calls.get() < N_NOTED_CALLS {
+    /// Shows the unit for a plain call from tier 0, once calls are not noted any more. Counts the call.
+    #[inline]
+    fn unit_of<R>(
+        &self,
+        code: *mut ffi::PyObject,
+        n_args: usize,
+        look: impl FnOnce(&Arc<EngineUnit>) -> R,
+    ) -> Option<R> {
+        let n_calls = self.n_calls.get();
+        if self.code.get() != code || n_calls < N_NOTED_CALLS || self.n_plain_args.get() != Some(n_args) {
             return None;
         }
         let compiled = self.compiled.borrow();
         let Compiled::Ready(unit) = &*compiled else { return None };
-        let is_plain = unit.params.n_positional as usize == n_args && unit.param_names.len() == n_args;
-        is_plain.then(|| {
-            self.n_calls.set(self.n_calls.get() + 1);
-            Arc::clone(&unit.engine)
-        })
+        self.n_calls.set(n_calls + 1);
+        Some(look(&unit.engine))
     }
 
     /// Visits the objects that the compiled versions own; false as soon as `visit` says so.
@@ -228,6 +235,7 @@ impl FunctionState {
     fn clear(&self) {
         self.code.set(std::ptr::null_mut());
         self.cache.clear();
+        self.n_plain_args.set(None);
         drop(self.compiled.replace(Compiled::Untried));
     }
 
@@ -241,6 +249,10 @@ impl FunctionState {
             Err(plain) => Compiled::Plain(Rc::new(plain)),
         };
         self.cache.clear();
+        self.n_plain_args.set(match &compiled {
+            Compiled::Ready(unit) => Some(unit.param_names.len()).filter(|n| *n == unit.params.n_positional as usize),
+            _ => None,
+        });
         self.compiled.replace(compiled.clone());
         self.code.set(code);
         if let Compiled::Plain(plain) = &compiled {

@@ -1,7 +1,7 @@
 //! CPython as the engine's [`Host`].
 //!
 //! Reading order: [`convert`] (slots ↔ objects), [`numpy`] (scalars and arrays where they lie), [`data`] (what is kept per
-//! function), [`snippet`] and [`calls`] (calls out, with a frame where one can be seen), [`quick`] (calls that need none), [`items`], [`exceptions`],
+//! function), [`globals`] (names), [`snippet`] and [`calls`] (calls out, with a frame where one can be seen), [`quick`] (calls that need none), [`items`], [`exceptions`],
 //! [`operators`] (which implements the trait), [`remat`].
 //!
 //! A host belongs to one call from outside: it holds the GIL's token, and which functions run inside that call. Compiled
@@ -13,6 +13,7 @@ mod calls;
 pub mod convert;
 pub mod data;
 pub mod exceptions;
+pub mod globals;
 mod items;
 pub mod numpy;
 mod operators;
@@ -21,6 +22,9 @@ mod quick;
 mod remat;
 mod snippet;
 pub mod stack;
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
 
 use flashpoint_engine::host::{HostResult, Raised};
 use flashpoint_ir::generic::Pc;
@@ -40,6 +44,8 @@ pub struct CPythonHost<'py> {
     frame: (*const FunctionData, Pc),
     /// The frames around it.
     callers: Vec<(*const FunctionData, Pc)>,
+    /// The thread's counter of calls that may yet be nested, once it was asked for; see [`stack::calls_left`].
+    calls_left: Option<NonNull<c_int>>,
     /// The thread's state while the thread does without the GIL; else null.
     pub detached: *mut ffi::PyThreadState,
     /// Weak references to the arrays that the thread uses meanwhile: a list, or null. Owned.
@@ -54,6 +60,7 @@ impl<'py> CPythonHost<'py> {
             numpy,
             frame: (std::ptr::null(), Pc(0)),
             callers: Vec::new(),
+            calls_left: None,
             detached: std::ptr::null_mut(),
             pinned: std::ptr::null_mut(),
         }
@@ -75,6 +82,38 @@ impl<'py> CPythonHost<'py> {
             self.callers.push(self.frame);
         }
         self.frame = (function, Pc(0));
+    }
+
+    /// Counts a call that begins in an interpreter loop; raises `RecursionError` if it must not.
+    #[inline(always)]
+    fn count_call(&mut self) -> HostResult<()> {
+        if let Some(counter) = self.calls_left {
+            // SAFETY: the thread's own, and this is the thread.
+            let left = unsafe { counter.read() };
+            if left > 0 {
+                // SAFETY: as above.
+                unsafe { counter.write(left - 1) };
+                return Ok(());
+            }
+        }
+        self.count_call_by_python()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_call_by_python(&mut self) -> HostResult<()> {
+        self.calls_left = stack::calls_left(self.py);
+        stack::enter(self.py)
+    }
+
+    /// A call ends that [`Self::count_call`] has counted.
+    #[inline(always)]
+    fn uncount_call(&mut self) {
+        match self.calls_left {
+            // SAFETY: as above.
+            Some(counter) => unsafe { counter.write(counter.read() + 1) },
+            None => stack::leave(),
+        }
     }
 
     #[inline]

@@ -107,10 +107,11 @@ const COMPILED_FRAME: usize = 512;
 impl TypedPython for EngineHost {
     type Assumptions = Assumptions;
 
-    fn unit_of(&mut self, callee: &Slot, n_args: usize) -> Option<Arc<EngineUnit>> {
+    #[inline]
+    fn unit_of<R>(&mut self, callee: &Slot, n_args: usize, look: impl FnOnce(&Arc<EngineUnit>) -> R) -> Option<R> {
         let object = object_of(callee)?;
         // SAFETY: a slot of tag `Object` holds a live object; the GIL is held.
-        unsafe { function::object::unit_of(self.py, object, n_args) }
+        unsafe { function::object::unit_of(self.py, object, n_args, look) }
     }
 
     fn slot_type(&mut self, slot: &Slot, place: SlotIdx) -> SlotType {

@@ -97,10 +97,22 @@ impl Host for RustHost {
 
     fn enter_frame(&mut self, _: &RustFunction) -> HostResult<()> {
         if self.depth == RECURSION_LIMIT {
-            return Err(self.error("RecursionError", "maximum recursion depth exceeded"));
+            return Err(self.raise_too_deep());
         }
         self.depth += 1;
         Ok(())
+    }
+
+    fn enter_inner_frame(&mut self, function: &RustFunction) -> HostResult<()> {
+        self.enter_frame(function)
+    }
+
+    fn leave_inner_frame(&mut self, _: &RustFunction, _: Pc) {
+        self.leave_frame();
+    }
+
+    fn raise_too_deep(&mut self) -> Raised {
+        self.error("RecursionError", "maximum recursion depth exceeded")
     }
 
     fn leave_frame(&mut self) {

@@ -130,6 +130,11 @@ impl Python for RustHost {
     fn calls_left(&mut self) -> i32 {
         (RECURSION_LIMIT - self.depth) as i32
     }
+
+    fn unit_of<R>(&mut self, callee: &Slot, n_args: usize, look: impl FnOnce(&Arc<Unit<Self>>) -> R) -> Option<R> {
+        let (_, unit) = self.units.iter().find(|(object, _)| object == callee)?;
+        (unit.code.generic().params.n_slots() as usize == n_args).then(|| look(unit))
+    }
 }
 
 struct RustWorld<'a> {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use flashpoint_ir::generic::{ConstIdx, GenericFunction, Pc, SlotIdx, SlotKind};
+use flashpoint_ir::generic::{ConstIdx, GenericFunction, NameIdx, Pc, SlotIdx, SlotKind};
 use flashpoint_ir::slot::Slot;
 
 use super::lower;
@@ -34,9 +34,11 @@ impl Reg {
 pub(super) enum OpCode {
     /// As the generic form says; takes more than the fast path is worth.
     Host,
-    // Frequent ones of those, dispatched at once.
+    /// dst, callee, index of the first argument in `Code::call_args`.
     Call,
+    /// dst, name.
     LoadGlobal,
+    // Frequent ones of those of `Host`, dispatched at once.
     GetItem,
     SetItem,
     /// loop: makes the iterator of the loop whose header comes next.
@@ -119,7 +121,7 @@ pub(super) mod flag {
 pub(super) struct Op {
     pub(super) code: OpCode,
     pub(super) flags: u8,
-    /// The operation that raises, if one does, is this many places on.
+    /// The operation that raises, if one does, is this many places on. Of a `Call`: the number of its arguments.
     pub(super) fault: u8,
     /// The next operation is this many places on.
     pub(super) next: u8,
@@ -133,6 +135,11 @@ const _: () = assert!(size_of::<Op>() == 16);
 impl Op {
     pub(super) fn new(code: OpCode, a: u32, b: u32, c: u32) -> Op {
         Op { code, flags: 0, fault: 0, next: 1, a, b, c }
+    }
+
+    /// A `Call`; its arguments are those from `first` on of the code's.
+    pub(super) fn call(dst: u32, callee: u32, first: u32, n_args: u8) -> Op {
+        Op { fault: n_args, ..Op::new(OpCode::Call, dst, callee, first) }
     }
 
     pub(super) fn with_flag(mut self, flag: u8, set: bool) -> Op {
@@ -164,6 +171,12 @@ impl Op {
         Reg(self.c)
     }
 
+    /// The name of a `LoadGlobal`.
+    #[inline(always)]
+    pub(super) fn name(&self) -> NameIdx {
+        NameIdx(self.b)
+    }
+
     #[inline(always)]
     pub(super) fn a(&self) -> usize {
         self.a as usize
@@ -177,6 +190,26 @@ impl Op {
     #[inline(always)]
     pub(super) fn c(&self) -> usize {
         self.c as usize
+    }
+}
+
+/// An argument of a `Call`: its register, and whether that is a temporary.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallArg(u32);
+
+impl CallArg {
+    pub(super) fn new(slot: SlotIdx, is_temp: bool) -> CallArg {
+        CallArg(slot.0 << 1 | u32::from(is_temp))
+    }
+
+    #[inline(always)]
+    pub(super) fn reg(self) -> Reg {
+        Reg(self.0 >> 1)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_temp(self) -> bool {
+        self.0 & 1 != 0
     }
 }
 
@@ -261,11 +294,14 @@ impl std::error::Error for LoadError {}
 pub struct Code {
     pub(super) generic: Arc<GenericFunction>,
     pub(super) ops: Box<[Op]>,
-    /// The constants behind the slots.
-    pub(super) constants: Box<[Slot]>,
+    /// Arguments of the `Call`s, one after the other.
+    pub(super) call_args: Box<[CallArg]>,
+    /// What a frame holds in the beginning: unbound slots, and the constants behind them.
+    pub(super) frame_image: Box<[Slot]>,
     /// Where each unboxed constant is.
     pub(super) constant_regs: Box<[Option<u32>]>,
     pub(super) is_temp: Box<[bool]>,
+    pub(super) n_variables: usize,
     pub(super) handlers: Box<[Protected]>,
     pub(super) loops: Box<[Loop]>,
     pub(super) profile: Profile,
@@ -279,26 +315,43 @@ impl Code {
     }
 
     /// The function in generic form.
+    #[inline]
     pub fn generic(&self) -> &Arc<GenericFunction> {
         &self.generic
     }
 
     /// Number of slots of the function.
+    #[inline]
     pub fn n_slots(&self) -> usize {
-        self.generic.slots.len()
+        self.is_temp.len()
+    }
+
+    /// Number of slots that are no temporaries: those that may own something when the function returns.
+    #[inline]
+    pub(super) fn n_variables(&self) -> usize {
+        self.n_variables
+    }
+
+    /// What a frame holds in the beginning.
+    #[inline]
+    pub(super) fn frame_image(&self) -> &[Slot] {
+        &self.frame_image
     }
 
     /// The loops, in the order of their headers.
+    #[inline]
     pub fn loops(&self) -> &[Loop] {
         &self.loops
     }
 
     /// What was seen.
+    #[inline]
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
     /// The slots of the closure's cells.
+    #[inline]
     pub fn free_slots(&self) -> Range<usize> {
         self.free_slots.clone()
     }
@@ -306,19 +359,29 @@ impl Code {
     /// The value of a constant that a slot holds unboxed.
     pub fn constant(&self, value: ConstIdx) -> Option<Slot> {
         let reg = self.constant_regs[value.0 as usize]?;
-        Some(self.constants[reg as usize - self.n_slots()])
+        Some(self.frame_image[reg as usize])
     }
 
-    pub(super) fn constants(&self) -> &[Slot] {
-        &self.constants
+    /// The register of a constant that is held unboxed.
+    #[cfg(test)]
+    pub(super) fn constant_reg(&self, index: usize) -> Reg {
+        Reg(self.constant_regs[index].expect("an unboxed constant"))
     }
 
+    #[inline]
     pub(super) fn is_temp(&self, slot: SlotIdx) -> bool {
         self.is_temp[slot.0 as usize]
     }
 
     pub(super) fn kind(&self, slot: SlotIdx) -> SlotKind {
         self.generic.slots[slot.0 as usize].kind
+    }
+
+    /// The arguments of a `Call`.
+    #[inline(always)]
+    pub(super) fn args_of(&self, call: &Op) -> &[CallArg] {
+        debug_assert_eq!(call.code, OpCode::Call);
+        &self.call_args[call.c()..call.c() + usize::from(call.fault)]
     }
 
     /// A register for a slot of the generic form, which `lower` has checked.

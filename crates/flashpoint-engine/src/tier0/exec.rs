@@ -3,9 +3,10 @@
 use flashpoint_ir::generic::{Arg, BinOp, CmpOp, GenericOp, NameIdx, Pc, SlotIdx, SlotKind, UnOp};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use super::interp::{Fault, Hooks, Machine, NoHooks};
+use super::code::Op;
+use super::interp::{Fault, Machine};
 use super::numpy_scalars;
-use super::operands::{for_each_read, for_each_write};
+use super::operands::for_each_read;
 use super::operators;
 use super::profile::Kinds;
 use crate::host::{Host, HostArg, HostResult};
@@ -15,7 +16,7 @@ const FEW: usize = 8;
 /// Longer index tuples are made.
 pub(super) const MAX_INDICES: usize = 4;
 
-impl<H: Host> Machine<'_, H> {
+impl<H: Host> Machine<'_, '_, H> {
     /// Runs the operation at `pc`, which neither jumps nor returns.
     #[inline(never)]
     pub(super) fn exec(&mut self, pc: Pc) -> Result<(), Fault> {
@@ -53,7 +54,7 @@ impl<H: Host> Machine<'_, H> {
             }
             O::Drop { slot } => self.end(*slot),
 
-            O::LoadGlobal { .. } => return self.load_global(pc),
+            O::LoadGlobal { .. } => return self.load_global(&code.ops[pc.0 as usize], pc),
             O::StoreGlobal { name, src } => {
                 let value = self.get(*src);
                 self.host.store_global(self.function, *name, &value)?;
@@ -134,7 +135,7 @@ impl<H: Host> Machine<'_, H> {
                 self.finish(op, *dst, value);
                 return Ok(());
             }
-            O::Call { .. } => return self.call(&mut NoHooks, pc),
+            O::Call { .. } => return self.call_host(pc),
             O::CallEx { dst, callee, args } => {
                 let of = self.get(*callee);
                 let args = self.host_args(args);
@@ -280,31 +281,24 @@ impl<H: Host> Machine<'_, H> {
         Ok(())
     }
 
-    /// A call with positional arguments. In a function of its own, as its stack frame counts in recursion.
-    #[inline(never)]
-    pub(super) fn call<K: Hooks<H>>(&mut self, hooks: &mut K, pc: Pc) -> Result<(), Fault> {
-        let code = self.code;
-        let GenericOp::Call { dst, callee, args } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
-        self.host.set_position(pc);
-        let of = self.get(*callee);
-        let value = self.with_slots(args, |host, args| match hooks.call(host, &of, args) {
-            Some(result) => result,
-            None => host.call(&of, args),
-        })?;
-        code.profile.record(pc, &value);
-        self.consume(*callee);
-        args.iter().for_each(|arg| self.consume(*arg));
-        self.set(*dst, value);
-        Ok(())
+    #[inline(always)]
+    pub(super) fn load_global(&mut self, op: &Op, pc: Pc) -> Result<(), Fault> {
+        // Apart from the look-up, whose result goes through memory.
+        if let Some(value) = self.host.known_global(self.function, op.name()) {
+            self.host.retain(&value);
+            self.code.profile.record(pc, &value);
+            self.write(self.registers, op, value);
+            return Ok(());
+        }
+        self.look_up_global(op, pc)
     }
 
     #[inline(never)]
-    pub(super) fn load_global(&mut self, pc: Pc) -> Result<(), Fault> {
-        let code = self.code;
-        let GenericOp::LoadGlobal { dst, name } = &code.generic.ops[pc.0 as usize] else { unreachable!() };
+    fn look_up_global(&mut self, op: &Op, pc: Pc) -> Result<(), Fault> {
         self.host.set_position(pc);
-        let value = self.host.load_global(self.function, *name);
-        self.finish_seen(pc, *dst, value)?;
+        let value = self.host.load_global(self.function, op.name())?;
+        self.code.profile.record(pc, &value);
+        self.write(self.registers, op, value);
         Ok(())
     }
 
@@ -420,13 +414,6 @@ impl<H: Host> Machine<'_, H> {
         Ok(value)
     }
 
-    /// Completes the call at `pc`, which was made elsewhere.
-    pub(super) fn finish_call(&mut self, pc: Pc, result: Slot) {
-        let op = &self.code.generic.ops[pc.0 as usize];
-        self.consume_reads(op);
-        for_each_write(op, &mut |dst| self.set(dst, result));
-    }
-
     #[inline(never)]
     fn unpack(
         &mut self,
@@ -463,7 +450,7 @@ impl<H: Host> Machine<'_, H> {
 
     /// Gathers slots for the host: borrowed copies. Not inlined, so that the buffer is not in every caller's stack frame.
     #[inline(never)]
-    fn with_slots<R>(&mut self, slots: &[SlotIdx], f: impl FnOnce(&mut H, &[Slot]) -> R) -> R {
+    pub(super) fn with_slots<R>(&mut self, slots: &[SlotIdx], f: impl FnOnce(&mut H, &[Slot]) -> R) -> R {
         if slots.len() <= FEW {
             let mut few = [Slot::UNBOUND; FEW];
             for (value, slot) in few.iter_mut().zip(slots) {
@@ -503,17 +490,17 @@ impl<H: Host> Machine<'_, H> {
         Ok(())
     }
 
-    fn consume_reads(&mut self, op: &GenericOp) {
+    pub(super) fn consume_reads(&mut self, op: &GenericOp) {
         for_each_read(op, &mut |slot| self.consume(slot));
     }
 
     #[inline]
-    fn get(&self, slot: SlotIdx) -> Slot {
+    pub(super) fn get(&self, slot: SlotIdx) -> Slot {
         self.registers.get(self.code.reg(slot))
     }
 
     #[inline]
-    fn put(&self, slot: SlotIdx, value: Slot) {
+    pub(super) fn put(&self, slot: SlotIdx, value: Slot) {
         self.registers.put(self.code.reg(slot), value);
     }
 
@@ -525,7 +512,7 @@ impl<H: Host> Machine<'_, H> {
 
     /// Writes an owned value and releases what was there.
     #[inline]
-    fn set(&mut self, dst: SlotIdx, value: Slot) {
+    pub(super) fn set(&mut self, dst: SlotIdx, value: Slot) {
         let old = self.get(dst);
         self.put(dst, value);
         if old.owns() {
@@ -543,7 +530,7 @@ impl<H: Host> Machine<'_, H> {
 
     /// Ends an operand if it is a temporary.
     #[inline]
-    fn consume(&mut self, slot: SlotIdx) {
+    pub(super) fn consume(&mut self, slot: SlotIdx) {
         if self.code.is_temp(slot) && self.get(slot).owns() {
             self.end(slot);
         }

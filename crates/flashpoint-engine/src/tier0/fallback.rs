@@ -4,13 +4,13 @@
 use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
 use flashpoint_ir::slot::Slot;
 
+use super::call_stack::CallStack;
 use super::code::{Op, Reg, flag};
-use super::frame::Frame;
 use super::interp::{BackEdge, Fault, Hooks, Machine, Stop, fault_pc};
 use super::operators;
 use crate::host::Host;
 
-impl<H: Host> Machine<'_, H> {
+impl<'u, H: Host> Machine<'u, '_, H> {
     #[cold]
     #[inline(never)]
     pub(super) fn replace(&mut self, dst: Reg, old: Slot, value: Slot) {
@@ -119,9 +119,9 @@ impl<H: Host> Machine<'_, H> {
     /// The counter of a loop has run out, or attention is asked for.
     #[cold]
     #[inline(never)]
-    pub(super) fn back_edge<K: Hooks<H>>(
+    pub(super) fn back_edge<K: Hooks<'u, H>>(
         &mut self,
-        frame: &mut Frame,
+        calls: &mut CallStack<'u, K::Unit>,
         hooks: &mut K,
         op: &Op,
         left: u32,
@@ -136,7 +136,7 @@ impl<H: Host> Machine<'_, H> {
             looping.arm(left - 1);
             return None;
         }
-        match hooks.on_back_edge(self.host, self.code, op.b(), frame) {
+        match hooks.on_back_edge(self.host, calls.unit(), op.b(), calls.slots_mut()) {
             BackEdge::Continue { trips } => {
                 looping.arm(trips);
                 None
@@ -147,13 +147,13 @@ impl<H: Host> Machine<'_, H> {
 
     /// Before the first iteration of the loop `op.a()`, which asks.
     #[cold]
-    pub(super) fn loop_entry<K: Hooks<H>>(
+    pub(super) fn loop_entry<K: Hooks<'u, H>>(
         &mut self,
-        frame: &mut Frame,
+        calls: &mut CallStack<'u, K::Unit>,
         hooks: &mut K,
         op: &Op,
     ) -> Option<Stop<K::Exit>> {
-        let exit = hooks.on_entry(self.host, self.code, op.a(), frame)?;
+        let exit = hooks.on_entry(self.host, calls.unit(), op.a(), calls.slots_mut())?;
         Some(Stop::Left(self.code.loops[op.a()].header, exit))
     }
 

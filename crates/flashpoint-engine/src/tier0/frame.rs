@@ -1,7 +1,9 @@
 //! Frames: where the slots of running generic functions live.
 //!
-//! Each thread has a stack of slots, in chunks that never move, so that a frame's address stays valid for compiled code
-//! while it runs, and a call allocates nothing. Frames may be dropped in any order; memory is reused from the top.
+//! Each thread has two stacks of slots, in chunks that never move, so that a frame's address stays valid for compiled code
+//! while it runs, and a call allocates nothing. A [`Frame`] may be dropped in any order with others; memory is reused from
+//! the top. The frames of an interpreter loop's calls ([`Window`]) are pushed and popped in order, at less cost
+//! ([`WindowStack`]).
 //!
 //! A frame of code with `n` slots and `k` constants is `n + k` slots long: the constants follow the function's own slots,
 //! so that operations read both alike. They own nothing and never change.
@@ -13,9 +15,11 @@
     reason = "frames are slices of a stack that outlives borrows; registers are checked once, at load"
 )]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 use flashpoint_ir::slot::Slot;
 
@@ -29,6 +33,7 @@ thread_local! {
     static STACK: RefCell<SlotStack> = const { RefCell::new(SlotStack { chunks: Vec::new(), frames: Vec::new() }) };
 }
 
+/// The memory of [`Frame`]s.
 struct SlotStack {
     chunks: Vec<Box<[Slot]>>,
     /// The frames, dead ones below a live one included.
@@ -59,9 +64,7 @@ impl SlotStack {
             self.chunks.push(vec![Slot::UNBOUND; size].into_boxed_slice());
         }
         self.frames.push(Extent { chunk: chunk as u32, start: start as u32, len: len as u32, live: true });
-        let slots = &mut self.chunks[chunk][start..start + len];
-        slots.fill(Slot::UNBOUND);
-        NonNull::from(slots).cast()
+        NonNull::from(&mut self.chunks[chunk][start..start + len]).cast()
     }
 
     fn pop(&mut self, slots: NonNull<Slot>) {
@@ -93,11 +96,10 @@ pub struct Frame {
 impl Frame {
     /// A frame for `code`; all slots are unbound.
     pub fn new(code: &Code) -> Frame {
-        let constants = code.constants();
-        let len = code.n_slots() + constants.len();
-        let slots = STACK.with_borrow_mut(|stack| stack.push(len));
-        let mut frame = Frame { slots, n_slots: code.n_slots() as u32, len: len as u32, _thread: PhantomData };
-        frame.all_mut()[code.n_slots()..].copy_from_slice(constants);
+        let image = code.frame_image();
+        let slots = STACK.with_borrow_mut(|stack| stack.push(image.len()));
+        let mut frame = Frame { slots, n_slots: code.n_slots() as u32, len: image.len() as u32, _thread: PhantomData };
+        frame.all_mut().copy_from_slice(image);
         frame
     }
 
@@ -126,22 +128,19 @@ impl Frame {
 
     /// Gives up what the slots own and makes them unbound.
     pub fn release<H: Host>(&mut self, host: &mut H) {
-        for index in 0..self.n_slots as usize {
-            let slot = std::mem::replace(&mut self.slots_mut()[index], Slot::UNBOUND);
-            if slot.owns() {
-                host.release(slot);
-            }
-        }
+        release(self.slots_mut(), host);
     }
 
     /// The registers of `code`, whose frame this must be.
     pub(super) fn registers(&mut self, code: &Code) -> Registers {
-        assert_eq!(self.len as usize, code.n_slots() + code.constants().len(), "the frame belongs to other code");
-        Registers {
-            slots: self.slots.as_ptr(),
-            #[cfg(debug_assertions)]
-            len: self.len,
-        }
+        self.window(code).registers()
+    }
+
+    /// The frame, which must be one of `code`, as that of a call on a stack. The window is used as long as the frame is alive and
+    /// not used otherwise.
+    pub(super) fn window<'u>(&mut self, code: &'u Code) -> Window<'u> {
+        assert!(self.len as usize == code.frame_image().len(), "the frame belongs to other code");
+        Window { slots: self.slots, code }
     }
 }
 
@@ -149,6 +148,174 @@ impl Drop for Frame {
     fn drop(&mut self) {
         // The thread may be ending; its stack is gone then, and so is the need.
         let _ = STACK.try_with(|stack| stack.borrow_mut().pop(self.slots));
+    }
+}
+
+/// Gives up what slots own and makes those unbound.
+#[inline]
+pub fn release<H: Host>(slots: &mut [Slot], host: &mut H) {
+    for slot in slots {
+        if slot.owns() {
+            host.release(std::mem::replace(slot, Slot::UNBOUND));
+        }
+    }
+}
+
+/// The slots of a call on an interpreter loop's stack: their place only. What keeps them is the stack of
+/// windows, or the [`Frame`] whose window it is; [`super::CallStack`] has either as long as the window, and hands out
+/// nothing but slices that borrow it.
+#[derive(Debug)]
+pub(super) struct Window<'u> {
+    slots: NonNull<Slot>,
+    pub(super) code: &'u Code,
+}
+
+impl Window<'_> {
+    /// The function's slots.
+    #[inline(always)]
+    pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
+        // SAFETY: by the type's contract as many initialised slots as the code's frame has are at this address, for this
+        // window alone.
+        unsafe { std::slice::from_raw_parts_mut(self.slots.as_ptr(), self.code.n_slots()) }
+    }
+
+    /// The registers.
+    #[inline(always)]
+    pub(super) fn registers(&self) -> Registers {
+        Registers {
+            slots: self.slots.as_ptr(),
+            #[cfg(debug_assertions)]
+            len: self.code.frame_image().len() as u32,
+        }
+    }
+}
+
+/// Slots of windows of a thread at which calls should go no deeper: 256 MiB, a million calls of a small function.
+const FULL: usize = (1 << 28) / size_of::<Slot>();
+/// Chunks double in size up to so many times.
+const MAX_DOUBLINGS: usize = 8;
+
+thread_local! {
+    static WINDOWS: Rc<WindowStack> = Rc::new(WindowStack::new());
+}
+
+/// A thread's stack of windows: pushed and popped in order, by interpreter loops one inside the other.
+#[derive(Debug)]
+pub(super) struct WindowStack {
+    /// Where the next window goes.
+    top: Cell<*mut Slot>,
+    /// The chunk in which `top` lies, where it begins and where it ends.
+    chunk: Cell<usize>,
+    start: Cell<*mut Slot>,
+    end: Cell<*mut Slot>,
+    chunks: RefCell<Vec<Chunk>>,
+    /// Whether the chunks up to this one are [`FULL`] slots.
+    is_full: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    /// A boxed slice, taken apart so that no reference to it is made while windows are in it.
+    start: *mut MaybeUninit<Slot>,
+    len: usize,
+    /// Where the stack ended in the chunk below when it went on in this one.
+    below: *mut Slot,
+}
+
+impl WindowStack {
+    /// The thread's.
+    pub(super) fn current() -> Rc<WindowStack> {
+        WINDOWS.with(Rc::clone)
+    }
+
+    fn new() -> WindowStack {
+        let null = || Cell::new(ptr::null_mut());
+        let chunks = RefCell::default();
+        WindowStack { top: null(), chunk: Cell::new(0), start: null(), end: null(), chunks, is_full: Cell::new(false) }
+    }
+
+    /// Whether windows take up so much memory that calls should go no deeper.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full.get()
+    }
+
+    /// A window for `code`, all slots of which are unbound. It is used until it is popped, as windows pushed later are
+    /// before.
+    #[inline(always)]
+    pub(super) fn push<'u>(&self, code: &'u Code) -> Window<'u> {
+        let image = code.frame_image();
+        if self.end.get() as usize - (self.top.get() as usize) < size_of_val(image) {
+            self.next_chunk(image.len());
+        }
+        let slots = self.top.get();
+        // SAFETY: there are so many slots of one chunk between `top` and `end`, which no window covers.
+        unsafe {
+            ptr::copy_nonoverlapping(image.as_ptr(), slots, image.len());
+            self.top.set(slots.add(image.len()));
+            Window { slots: NonNull::new_unchecked(slots), code }
+        }
+    }
+
+    /// Gives up the window pushed last.
+    #[inline(always)]
+    pub(super) fn pop(&self, window: &Window<'_>) {
+        self.top.set(window.slots.as_ptr());
+        if self.start.get() == window.slots.as_ptr() {
+            self.leave_chunk();
+        }
+    }
+
+    /// Goes to the next chunk that has room for `len` slots. What is left of this one stays unused meanwhile.
+    #[cold]
+    #[inline(never)]
+    fn next_chunk(&self, len: usize) {
+        let mut chunks = self.chunks.borrow_mut();
+        let next = if self.start.get().is_null() { 0 } else { self.chunk.get() + 1 };
+        // Those above are free. One that is too small makes room for larger ones.
+        if chunks.get(next).is_some_and(|chunk| chunk.len < len) {
+            chunks.truncate(next);
+        }
+        if next == chunks.len() {
+            chunks.push(Chunk::new((FIRST_CHUNK << next.min(MAX_DOUBLINGS)).max(len)));
+        }
+        chunks[next].below = self.top.get();
+        self.is_full.set(chunks[..=next].iter().map(|chunk| chunk.len).sum::<usize>() >= FULL);
+        self.select(next, &chunks[next]);
+        self.top.set(self.start.get());
+    }
+
+    /// The window at the beginning of a chunk is gone.
+    #[cold]
+    #[inline(never)]
+    fn leave_chunk(&self) {
+        let chunk = self.chunk.get();
+        if chunk > 0 {
+            let chunks = self.chunks.borrow();
+            self.top.set(chunks[chunk].below);
+            self.is_full.set(false);
+            self.select(chunk - 1, &chunks[chunk - 1]);
+        }
+    }
+
+    fn select(&self, index: usize, chunk: &Chunk) {
+        self.chunk.set(index);
+        self.start.set(chunk.start.cast());
+        self.end.set(chunk.start.cast::<Slot>().wrapping_add(chunk.len));
+    }
+}
+
+impl Chunk {
+    fn new(len: usize) -> Chunk {
+        Chunk { start: Box::into_raw(Box::<[Slot]>::new_uninit_slice(len)).cast(), len, below: ptr::null_mut() }
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: made by `Chunk::new`, dropped once, and no window is in it: the stack is dropped by the last interpreter
+        // loop of its thread, and chunks above the top one are free.
+        drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(self.start, self.len)) });
     }
 }
 

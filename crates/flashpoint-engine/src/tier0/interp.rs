@@ -2,14 +2,18 @@
 //!
 //! Invariants: an operation that raises has changed no slot but those it consumed; what a consumed temporary owned is
 //! released and the slot made unbound, but a consumed number stays where it is, since it owns nothing. On every way out
-//! but [`Outcome::Left`] all slots are released.
+//! but [`Outcome::Left`] all slots are released and all calls have ended.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, UnOp};
+use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
 
 use super::arith;
+use super::call_stack::{Alone, CallStack, Callable};
+use super::calls::Called;
 use super::code::{Code, Op, OpCode, flag};
 use super::frame::{Frame, Registers};
 use crate::host::{Host, HostResult, Raised};
@@ -34,14 +38,23 @@ pub enum Entry {
 impl Entry {
     /// The beginning of the function.
     pub const START: Entry = Entry::At(Pc(0));
+
+    /// Behind the call at `pc`, which was made elsewhere.
+    pub fn after_call(pc: Pc, result: HostResult<Slot>) -> Entry {
+        match result {
+            Ok(result) => Entry::AfterCall { pc, result },
+            Err(Raised) if planted(Defect::CallerLine) => Entry::Raise(Pc(pc.0.saturating_sub(4))),
+            Err(Raised) => Entry::Raise(pc),
+        }
+    }
 }
 
 /// How [`run`] ends, other than by an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<E> {
-    /// The function returned; all slots are released.
+    /// The outermost call returned.
     Returned(Slot),
-    /// The hook left at a back edge: the frame stands before `header`.
+    /// The hook left at a back edge: the innermost frame stands before `header`.
     Left {
         /// The loop's header.
         header: Pc,
@@ -62,8 +75,10 @@ pub enum BackEdge<E> {
     Leave(E),
 }
 
-/// What the engine does at back edges.
-pub trait Hooks<H: Host> {
+/// What the engine does at back edges and calls.
+pub trait Hooks<'u, H: Host> {
+    /// The functions that run.
+    type Unit: Callable<H> + 'u;
     /// What a leaving hook passes to whoever called [`run`].
     type Exit;
 
@@ -73,24 +88,54 @@ pub trait Hooks<H: Host> {
         false
     }
 
-    /// `callee(args...)`, where the callee is a function that the engine runs by itself; `None` leaves the call to the host.
+    /// The function that `callee` is, if the engine runs it by itself and a call with `n_args` positional arguments fills its
+    /// parameters, one each. A call of it follows.
     #[inline(always)]
-    fn call(&mut self, host: &mut H, callee: &Slot, args: &[Slot]) -> Option<HostResult<Slot>> {
-        let _ = (host, callee, args);
+    fn unit_of(&mut self, host: &mut H, callee: &Slot, n_args: usize) -> Option<&'u Self::Unit> {
+        let _ = (host, callee, n_args);
         None
     }
 
-    /// The frame stands before the header of `code.loops()[loop_index]`, in front of the first iteration; asked if the loop
+    /// Whether a call of the function runs in tier 0, whatever its arguments.
+    #[inline(always)]
+    fn is_interpreted(&self, unit: &'u Self::Unit) -> bool {
+        let _ = unit;
+        true
+    }
+
+    /// Calls the function, as a rule in compiled code; `None` if it is to run in this interpreter loop.
+    fn call(&mut self, host: &mut H, unit: &'u Self::Unit, args: &[Slot]) -> Option<HostResult<Slot>> {
+        let _ = (host, unit, args);
+        None
+    }
+
+    /// An exception leaves a call.
+    fn on_raise(&mut self, unit: &'u Self::Unit) {
+        let _ = unit;
+    }
+
+    /// The frame stands before the header of loop `loop_index`, in front of the first iteration; asked if the loop
     /// [asks](super::Loop::ask_at_entry). What to leave with, if the hook leaves.
-    fn on_entry(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame) -> Option<Self::Exit> {
-        let _ = (host, code, loop_index, frame);
+    fn on_entry(
+        &mut self,
+        host: &mut H,
+        unit: &'u Self::Unit,
+        loop_index: usize,
+        frame: &mut [Slot],
+    ) -> Option<Self::Exit> {
+        let _ = (host, unit, loop_index, frame);
         None
     }
 
-    /// The counter of `code.loops()[loop_index]` has run out. The host has just been polled; the frame stands before the
-    /// loop's header. The frame's slots may be changed as deoptimisation does.
-    fn on_back_edge(&mut self, host: &mut H, code: &Code, loop_index: usize, frame: &mut Frame)
-    -> BackEdge<Self::Exit>;
+    /// The counter of loop `loop_index` has run out. The host has just been polled; the frame stands before the loop's
+    /// header. Its slots may be changed as deoptimisation does.
+    fn on_back_edge(
+        &mut self,
+        host: &mut H,
+        unit: &'u Self::Unit,
+        loop_index: usize,
+        frame: &mut [Slot],
+    ) -> BackEdge<Self::Exit>;
 }
 
 /// Stays in tier 0 for ever.
@@ -103,53 +148,54 @@ pub enum Never {}
 
 /// Back edges between polls when no hook says otherwise.
 const TRIPS_BETWEEN_POLLS: u32 = 1000;
+/// Calls of one interpreter loop between polls.
+pub(super) const CALLS_BETWEEN_POLLS: u32 = 1000;
 
-impl<H: Host> Hooks<H> for NoHooks {
+impl<'u, H: Host> Hooks<'u, H> for NoHooks {
+    type Unit = Alone<'u, H::Function>;
     type Exit = Never;
 
-    fn on_back_edge(&mut self, _: &mut H, _: &Code, _: usize, _: &mut Frame) -> BackEdge<Never> {
+    fn on_back_edge(&mut self, _: &mut H, _: &'u Self::Unit, _: usize, _: &mut [Slot]) -> BackEdge<Never> {
         BackEdge::Continue { trips: TRIPS_BETWEEN_POLLS }
     }
 }
 
-/// Runs `code` in `frame` until it returns, raises, or a hook leaves. Recursion and the host's frame are the caller's.
-pub fn run<H: Host, K: Hooks<H>>(
-    code: &Code,
-    function: &H::Function,
-    frame: &mut Frame,
+/// Goes on in the innermost call until the outermost returns, an exception leaves it, or a hook leaves.
+pub fn run<'u, H: Host, K: Hooks<'u, H>>(
+    calls: &mut CallStack<'u, K::Unit>,
     host: &mut H,
     hooks: &mut K,
     entry: Entry,
 ) -> HostResult<Outcome<K::Exit>> {
-    let registers = frame.registers(code);
-    let mut machine = Machine { code, function, host, registers };
-    let mut start = match entry {
-        Entry::At(pc) => Ok(pc.0 as usize),
-        Entry::Raise(pc) => Err((pc, machine.fault_of(pc))),
-        Entry::AfterCall { pc, result } => {
-            machine.finish_call(pc, result);
-            Ok(pc.0 as usize + 1)
-        }
-    };
+    let (function, (code, registers)) = (calls.unit().function(), calls.running());
+    let mut machine = Machine { code, function, host, registers, calls_to_poll: CALLS_BETWEEN_POLLS };
+    let mut start = machine.enter(entry);
     loop {
         let stop = match start {
-            Ok(pc) => machine.execute(frame, hooks, pc),
+            Ok(pc) => machine.execute(calls, hooks, pc),
             Err((pc, fault)) => Stop::Fault(pc, fault),
         };
-        match stop {
+        let (pc, fault) = match stop {
             Stop::Returned(value) => {
-                frame.release(machine.host);
+                let _ = calls.end(machine.host, Ok(value));
                 return Ok(Outcome::Returned(value));
             }
             Stop::Left(header, exit) => return Ok(Outcome::Left { header, exit }),
-            Stop::Fault(pc, fault) => match machine.unwind(pc, fault) {
-                Some(target) => start = Ok(target.0 as usize),
-                None => {
-                    frame.release(machine.host);
-                    return Err(Raised);
+            Stop::Fault(pc, fault) => (pc, fault),
+        };
+        start = match machine.unwind(pc, fault) {
+            Some(target) => Ok(target.0 as usize),
+            None => {
+                hooks.on_raise(calls.unit());
+                match calls.end(machine.host, Err(Raised)) {
+                    ControlFlow::Break(_) => return Err(Raised),
+                    ControlFlow::Continue(entry) => {
+                        machine.select(calls);
+                        machine.enter(entry)
+                    }
                 }
-            },
-        }
+            }
+        };
     }
 }
 
@@ -174,7 +220,7 @@ pub fn step<H: Host>(
     pc: Pc,
 ) -> HostResult<Stepped> {
     let registers = frame.registers(code);
-    let mut machine = Machine { code, function, host, registers };
+    let mut machine = Machine { code, function, host, registers, calls_to_poll: CALLS_BETWEEN_POLLS };
     let stepped = match code.generic.ops[pc.0 as usize] {
         GenericOp::Branch { cond, .. } => machine.truth(pc.0 as usize, code.reg(cond)).map(Stepped::Branch),
         GenericOp::ForNext { .. } => {
@@ -212,12 +258,14 @@ pub(super) enum Stop<E> {
     Fault(Pc, Fault),
 }
 
-/// One activation, as the operations see it.
-pub(super) struct Machine<'a, H: Host> {
-    pub(super) code: &'a Code,
-    pub(super) function: &'a H::Function,
-    pub(super) host: &'a mut H,
+/// The running call, as the operations see it.
+pub(super) struct Machine<'u, 'h, H: Host> {
+    pub(super) code: &'u Code,
+    pub(super) function: &'u H::Function,
+    pub(super) host: &'h mut H,
     pub(super) registers: Registers,
+    /// Calls left until the next poll.
+    pub(super) calls_to_poll: u32,
 }
 
 /// An operator on two numbers of one machine type; else off the fast path. The integer form gives an `Option`: `None` is
@@ -300,28 +348,40 @@ macro_rules! single {
     }};
 }
 
-impl<H: Host> Machine<'_, H> {
-    fn execute<K: Hooks<H>>(&mut self, frame: &mut Frame, hooks: &mut K, mut pc: usize) -> Stop<K::Exit> {
+impl<'u, H: Host> Machine<'u, '_, H> {
+    fn execute<K: Hooks<'u, H>>(
+        &mut self,
+        calls: &mut CallStack<'u, K::Unit>,
+        hooks: &mut K,
+        mut pc: usize,
+    ) -> Stop<K::Exit> {
         // Kept in machine registers, which fields of `self` are not across calls.
-        let (code, registers) = (self.code, self.registers);
-        let ops: &[Op] = &code.ops;
+        let (mut code, mut registers) = (self.code, self.registers);
+        let mut ops: &[Op] = &code.ops;
         loop {
             let op = &ops[pc];
             match op.code {
                 OpCode::Host => single!(self, pc, exec),
-                OpCode::Call => {
-                    if let Err(fault) = self.call(hooks, Pc(pc as u32)) {
+                OpCode::Call => match self.call(calls, hooks, Pc(pc as u32)) {
+                    Ok(Called::Done) => pc += 1,
+                    Ok(Called::Entered) => {
+                        (code, registers, pc) = (self.code, self.registers, 0);
+                        ops = &code.ops;
+                    }
+                    Err(fault) => return Stop::Fault(Pc(pc as u32), fault),
+                },
+                OpCode::LoadGlobal => {
+                    if let Err(fault) = self.load_global(op, Pc(pc as u32)) {
                         return Stop::Fault(Pc(pc as u32), fault);
                     }
                     pc += 1;
                 }
-                OpCode::LoadGlobal => single!(self, pc, load_global),
                 OpCode::GetItem => single!(self, pc, get_item),
                 OpCode::SetItem => single!(self, pc, set_item),
                 OpCode::GetIter => {
                     single!(self, pc, exec);
                     if code.loops[op.a()].asks_at_entry.load(Ordering::Relaxed)
-                        && let Some(stop) = self.loop_entry(frame, hooks, op)
+                        && let Some(stop) = self.loop_entry(calls, hooks, op)
                     {
                         return stop;
                     }
@@ -452,7 +512,7 @@ impl<H: Host> Machine<'_, H> {
                     let left = counter.load(Ordering::Relaxed);
                     if left > 1 && !hooks.poll_requested() {
                         counter.store(left - 1, Ordering::Relaxed);
-                    } else if let Some(stop) = self.back_edge(frame, hooks, op, left) {
+                    } else if let Some(stop) = self.back_edge(calls, hooks, op, left) {
                         return stop;
                     }
                     pc = op.a();
@@ -480,9 +540,14 @@ impl<H: Host> Machine<'_, H> {
                     }
                 }
                 OpCode::Return => {
-                    let value = registers.get(op.reg_a());
-                    registers.put(op.reg_a(), Slot::UNBOUND);
-                    return Stop::Returned(value);
+                    if calls.is_outermost() {
+                        let value = registers.get(op.reg_a());
+                        registers.put(op.reg_a(), Slot::UNBOUND);
+                        return Stop::Returned(value);
+                    }
+                    pc = self.return_to_caller(calls, op.reg_a());
+                    (code, registers) = (self.code, self.registers);
+                    ops = &code.ops;
                 }
             }
         }

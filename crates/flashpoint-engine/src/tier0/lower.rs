@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, GenericOp, Pc, SlotIdx, SlotKind};
+use flashpoint_ir::generic::{BinOp, CmpOp, Const, GenericFunction, GenericOp, Pc, SlotIdx, SlotInfo, SlotKind};
 use flashpoint_ir::slot::Slot;
 
-use super::code::{Code, LoadError, Loop, Op, OpCode, Protected, flag};
+use super::code::{CallArg, Code, LoadError, Loop, Op, OpCode, Protected, flag};
 use super::exec::MAX_INDICES;
 use super::liveness::dead_at_handlers;
 use super::operands::{for_each_read, for_each_successor, for_each_write};
@@ -25,7 +25,7 @@ pub(super) fn lower(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, L
     for pc in 0..n_ops {
         lowering.route_back_edges(pc);
     }
-    let Lowering { ops, constants, constant_regs, is_temp, headers, .. } = lowering;
+    let Lowering { ops, call_args, constants, constant_regs, is_temp, headers, .. } = lowering;
     let handlers = generic.handlers.iter().zip(dead_at_handlers(&generic)).map(|(handler, dead)| Protected {
         start: handler.start,
         end: handler.end,
@@ -35,9 +35,11 @@ pub(super) fn lower(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, L
     let arm = |&header: &u32| Loop::new(Pc(header), trips.max(1));
     Ok(Code {
         ops: ops.into(),
-        constants: constants.into(),
+        call_args: call_args.into(),
+        frame_image: std::iter::repeat_n(Slot::UNBOUND, generic.slots.len()).chain(constants).collect(),
         constant_regs: constant_regs.into(),
         is_temp: is_temp.into(),
+        n_variables: n_variables(&generic),
         handlers: handlers.collect(),
         loops: headers.iter().map(arm).collect(),
         profile: Profile::new(n_ops),
@@ -98,6 +100,12 @@ fn check(function: &GenericFunction) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// The number of slots up to the last one that is no temporary.
+fn n_variables(function: &GenericFunction) -> usize {
+    let is_variable = |slot: &SlotInfo| !matches!(slot.kind, SlotKind::Temp | SlotKind::Pinned);
+    function.slots.iter().rposition(is_variable).map_or(0, |last| last + 1)
+}
+
 /// The slots of kind `Free`, which are adjacent.
 fn free_slots(function: &GenericFunction) -> Range<usize> {
     let is_free = |index: &usize| function.slots[*index].kind == SlotKind::Free;
@@ -121,6 +129,7 @@ fn unboxed(value: &Const) -> Option<Slot> {
 struct Lowering<'a> {
     function: &'a GenericFunction,
     ops: Vec<Op>,
+    call_args: Vec<CallArg>,
     constants: Vec<Slot>,
     constant_regs: Vec<Option<u32>>,
     is_temp: Vec<bool>,
@@ -149,6 +158,7 @@ impl<'a> Lowering<'a> {
         Lowering {
             function,
             ops: Vec::with_capacity(function.ops.len()),
+            call_args: Vec::new(),
             constants,
             constant_regs,
             is_temp: function.slots.iter().map(|slot| slot.kind == SlotKind::Temp).collect(),
@@ -161,8 +171,9 @@ impl<'a> Lowering<'a> {
     }
 
     /// The operation at `pc`, doing the work of those that follow where that is possible.
-    fn lower_sequence(&self, pc: usize) -> Op {
-        let ops = &self.function.ops;
+    fn lower_sequence(&mut self, pc: usize) -> Op {
+        let function = self.function;
+        let ops = &function.ops;
         let (mut op, mut last) = (self.lower_single(pc), pc);
         // A constant operand: read where it lies.
         if let GenericOp::Const { dst, value } = &ops[pc]
@@ -219,14 +230,17 @@ impl<'a> Lowering<'a> {
             }
             _ => {}
         }
-        op.fault = (fault - pc) as u8;
-        op.next = (last + 1 - pc) as u8;
+        if last != pc {
+            op.fault = (fault - pc) as u8;
+            op.next = (last + 1 - pc) as u8;
+        }
         op
     }
 
     /// The operation at `pc` alone.
-    fn lower_single(&self, pc: usize) -> Op {
-        match &self.function.ops[pc] {
+    fn lower_single(&mut self, pc: usize) -> Op {
+        let function = self.function;
+        match &function.ops[pc] {
             GenericOp::Const { dst, value } => match self.constant_regs[value.0 as usize] {
                 Some(constant) => self.writing(Op::new(OpCode::Const, dst.0, constant, 0), *dst),
                 None => Op::new(OpCode::Host, 0, 0, 0),
@@ -251,8 +265,16 @@ impl<'a> Lowering<'a> {
                 self.writing(Op::new(OpCode::ForNext, dst.0, iter.0, exhausted.0), *dst)
             }
             GenericOp::Return { src } => Op::new(OpCode::Return, src.0, 0, 0),
-            GenericOp::Call { .. } => Op::new(OpCode::Call, 0, 0, 0),
-            GenericOp::LoadGlobal { .. } => Op::new(OpCode::LoadGlobal, 0, 0, 0),
+            GenericOp::Call { dst, callee, args } => {
+                let Ok(n_args) = u8::try_from(args.len()) else { return Op::new(OpCode::Host, 0, 0, 0) };
+                let first = self.call_args.len() as u32;
+                for arg in args {
+                    self.call_args.push(CallArg::new(*arg, self.is_temp(*arg)));
+                }
+                let op = Op::call(dst.0, callee.0, first, n_args).with_flag(flag::B_TEMP, self.is_temp(*callee));
+                self.writing(op, *dst)
+            }
+            GenericOp::LoadGlobal { dst, name } => self.writing(Op::new(OpCode::LoadGlobal, dst.0, name.0, 0), *dst),
             GenericOp::GetItem { .. } => Op::new(OpCode::GetItem, 0, 0, 0),
             GenericOp::SetItem { .. } => Op::new(OpCode::SetItem, 0, 0, 0),
             GenericOp::GetIter { .. } if self.headers.binary_search(&(pc as u32 + 1)).is_ok() => {

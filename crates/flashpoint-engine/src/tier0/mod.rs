@@ -4,11 +4,11 @@
 //! is the first tier of every function and the one in which every deoptimisation lands.
 //!
 //! Reading order: [`arith`] (numbers), [`operators`] and [`numpy_scalars`] (numbers in slots), [`frame`] (where slots live), [`code`] (the
-//! compact form that is run), [`profile`] (what was seen), [`interp`] (the loop), `fallback` and `exec` (everything off
-//! the fast path).
+//! compact form that is run), [`profile`] (what was seen), [`call_stack`] (the calls under way), [`interp`] (the loop),
+//! `calls` (calls and returns), `fallback` and `exec` (everything off the fast path).
 //!
-//! A function is loaded once ([`Code::load`]) and run any number of times, from any thread. To call it: make a
-//! [`Frame`], move the arguments into its first slots, then [`run`] from [`Entry::START`]. To go on after leaving compiled
+//! A function is loaded once ([`Code::load`]) and run any number of times, from any thread. To call it: tell the host, make
+//! a [`Frame`], move the arguments into its first slots, then [`run`] from [`Entry::START`]. To go on after leaving compiled
 //! code: rebuild the frame's slots and [`run`] from [`Entry::At`], [`Entry::Raise`] or [`Entry::AfterCall`]. [`call`] does
 //! the first, with recursion check and closure.
 
@@ -24,10 +24,13 @@ pub mod code;
 mod lower;
 pub mod profile;
 
+pub mod call_stack;
+mod calls;
 mod exec;
 mod fallback;
 pub mod interp;
 
+pub use call_stack::{Alone, CallStack, Callable};
 pub use code::{Code, LoadError, Loop};
 pub use frame::Frame;
 pub use interp::{BackEdge, Entry, Hooks, NoHooks, Outcome, Stepped, run, step};
@@ -50,9 +53,8 @@ pub fn call<H: Host>(code: &Code, function: &H::Function, host: &mut H, args: &[
     let mut frame = Frame::new(code);
     frame.slots_mut()[..args.len()].copy_from_slice(args);
     host.load_closure(function, &mut frame.slots_mut()[code.free_slots()]);
-    let outcome = run(code, function, &mut frame, host, &mut NoHooks, Entry::START);
-    host.leave_frame();
-    match outcome? {
+    let unit = Alone { code, function };
+    match run(&mut CallStack::of::<H>(&unit, frame), host, &mut NoHooks, Entry::START)? {
         Outcome::Returned(value) => Ok(value),
         Outcome::Left { exit, .. } => match exit {},
     }

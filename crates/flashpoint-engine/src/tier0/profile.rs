@@ -38,17 +38,26 @@ impl Kinds {
     /// The kind of a value.
     #[inline]
     pub fn of(slot: &Slot) -> Kinds {
-        match slot.tag {
-            Tag::Unbound => Kinds::NOTHING,
-            Tag::None => Kinds::NONE,
-            Tag::Bool => Kinds::BOOL,
-            Tag::Int => Kinds::INT,
-            Tag::Float => Kinds::FLOAT,
-            Tag::Complex => Kinds::COMPLEX,
-            Tag::Numpy => Kinds::NUMPY,
-            Tag::Object | Tag::RangeIter | Tag::SeqIter => Kinds::OBJECT,
-            Tag::Int128 => Kinds::WIDE,
-        }
+        const BY_TAG: [Kinds; Tag::ALL.len()] = {
+            let mut kinds = [Kinds::NOTHING; Tag::ALL.len()];
+            let mut i = 0;
+            while i < Tag::ALL.len() {
+                kinds[i] = match Tag::ALL[i] {
+                    Tag::Unbound => Kinds::NOTHING,
+                    Tag::None => Kinds::NONE,
+                    Tag::Bool => Kinds::BOOL,
+                    Tag::Int => Kinds::INT,
+                    Tag::Float => Kinds::FLOAT,
+                    Tag::Complex => Kinds::COMPLEX,
+                    Tag::Numpy => Kinds::NUMPY,
+                    Tag::Object | Tag::RangeIter | Tag::SeqIter => Kinds::OBJECT,
+                    Tag::Int128 => Kinds::WIDE,
+                };
+                i += 1;
+            }
+            kinds
+        };
+        BY_TAG[slot.tag as usize]
     }
 
     /// Whether all of `other` are in the set.

@@ -82,11 +82,17 @@ pub fn parts<'a, 'py>(object: &'a Bound<'py, PyAny>) -> PyResult<(&'a FunctionSt
     }
 }
 
-/// The unit of a `flashpoint.Function` for a call with positional arguments only that fills its parameters exactly.
+/// Shows the unit of a `flashpoint.Function` for a call with positional arguments only that fills its parameters exactly.
 ///
 /// # Safety
 /// `object` is a live object; the GIL is held.
-pub unsafe fn unit_of(py: Python<'_>, object: *mut ffi::PyObject, n_args: usize) -> Option<Arc<EngineUnit>> {
+#[inline]
+pub unsafe fn unit_of<R>(
+    py: Python<'_>,
+    object: *mut ffi::PyObject,
+    n_args: usize,
+    look: impl FnOnce(&Arc<EngineUnit>) -> R,
+) -> Option<R> {
     // SAFETY: by this function's contract; an object of our type is a `FunctionObject`, cleared or with a Python function.
     unsafe {
         if !is_function(py, object) {
@@ -96,7 +102,7 @@ pub unsafe fn unit_of(py: Python<'_>, object: *mut ffi::PyObject, n_args: usize)
         if this.py_func.is_null() {
             return None;
         }
-        (*this.state).unit_of(ffi::PyFunction_GET_CODE(this.py_func), n_args)
+        (*this.state).unit_of(ffi::PyFunction_GET_CODE(this.py_func), n_args, look)
     }
 }
 

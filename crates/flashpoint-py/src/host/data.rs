@@ -16,6 +16,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use super::globals::SeenGlobal;
 use super::snippet;
 use crate::source::nested_codes;
 
@@ -28,6 +29,10 @@ pub struct FunctionData {
     /// A tuple of cells, or null.
     closure: *mut ffi::PyObject,
     names: Vec<Py<PyString>>,
+    /// What the names led to as global ones.
+    seen_globals: Vec<SeenGlobal>,
+    /// Whether globals and builtins are dictionaries.
+    pub has_plain_scopes: bool,
     constants: RefCell<Vec<Option<Py<PyAny>>>>,
     nested: Vec<Py<PyAny>>,
     /// Snippets made for this function, by the address of the template and the line.
@@ -73,6 +78,8 @@ impl FunctionData {
         generic: Arc<GenericFunction>,
     ) -> PyResult<Option<Self>> {
         let py = code.py();
+        // SAFETY: live objects of the Python function, if any.
+        let is_dict = |scope: *mut ffi::PyObject| !scope.is_null() && unsafe { ffi::PyDict_Check(scope) != 0 };
         let mut nested = Vec::new();
         for definition in &generic.nested {
             let wanted = (definition.name.as_str(), definition.first_line);
@@ -87,6 +94,8 @@ impl FunctionData {
             builtins,
             closure,
             names: generic.names.iter().map(|name| PyString::intern(py, name).unbind()).collect(),
+            seen_globals: generic.names.iter().map(|_| SeenGlobal::default()).collect(),
+            has_plain_scopes: is_dict(globals) && is_dict(builtins),
             constants: RefCell::new((0..generic.consts.len()).map(|_| None).collect()),
             nested,
             snippets: RefCell::default(),
@@ -98,6 +107,11 @@ impl FunctionData {
 
     pub fn name<'py>(&self, py: Python<'py>, name: NameIdx) -> &Bound<'py, PyString> {
         self.names[name.0 as usize].bind(py)
+    }
+
+    #[inline]
+    pub fn seen_global(&self, name: NameIdx) -> &SeenGlobal {
+        &self.seen_globals[name.0 as usize]
     }
 
     pub fn code<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {

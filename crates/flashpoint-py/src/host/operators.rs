@@ -24,7 +24,7 @@ impl<'py> CPythonHost<'py> {
         raised(self.py, result).map(|object| from_bound(self.numpy, object))
     }
 
-    fn undefined(&self, function: &FunctionData, name: NameIdx) -> Raised {
+    pub(super) fn undefined(&self, function: &FunctionData, name: NameIdx) -> Raised {
         exceptions::raise_undefined(self.py, &function.name(self.py, name).to_string_lossy())
     }
 
@@ -67,11 +67,27 @@ impl Host for CPythonHost<'_> {
 
     #[inline]
     fn enter_frame(&mut self, function: &FunctionData) -> HostResult<()> {
-        if !stack::enter(self.py) {
-            return Err(Raised);
-        }
+        stack::check(self.py)?;
+        stack::enter(self.py)?;
         self.push_frame(function);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn enter_inner_frame(&mut self, function: &FunctionData) -> HostResult<()> {
+        self.count_call()?;
+        self.frame = (function, Pc(0));
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn leave_inner_frame(&mut self, caller: &FunctionData, pc: Pc) {
+        self.frame = (caller, pc);
+        self.uncount_call();
+    }
+
+    fn raise_too_deep(&mut self) -> Raised {
+        stack::raise(self.py)
     }
 
     #[inline]
@@ -102,29 +118,12 @@ impl Host for CPythonHost<'_> {
     }
 
     fn load_global(&mut self, function: &FunctionData, name: NameIdx) -> HostResult<Slot> {
-        let key = function.name(self.py, name).as_ptr();
-        // SAFETY: `__globals__` is a dict, `__builtins__` is one unless somebody replaced it; results are borrowed.
-        unsafe {
-            for scope in [function.globals, function.builtins] {
-                if ffi::PyDict_Check(scope) == 0 {
-                    let value = ffi::PyObject_GetItem(scope, key);
-                    if value.is_null() && ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyError) != 0 {
-                        ffi::PyErr_Clear();
-                        continue;
-                    }
-                    return self.owned(value);
-                }
-                let value = ffi::PyDict_GetItemWithError(scope, key);
-                if !value.is_null() {
-                    ffi::Py_INCREF(value);
-                    return self.owned(value);
-                }
-                if !ffi::PyErr_Occurred().is_null() {
-                    return Err(Raised);
-                }
-            }
-        }
-        Err(self.undefined(function, name))
+        self.look_up_global(function, name)
+    }
+
+    #[inline(always)]
+    fn known_global(&self, function: &FunctionData, name: NameIdx) -> Option<Slot> {
+        super::globals::known(function, name)
     }
 
     fn store_global(&mut self, function: &FunctionData, name: NameIdx, value: &Slot) -> HostResult<()> {

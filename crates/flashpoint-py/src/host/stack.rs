@@ -5,10 +5,14 @@
 #![allow(unsafe_code, reason = "asks the C library and CPython about the thread's stack")]
 
 use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::ptr::NonNull;
 
+use flashpoint_engine::host::{HostResult, Raised};
 use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// Stack that must be left when a function is entered: enough for CPython's own calls out of it.
 const RESERVE: usize = 256 * 1024;
@@ -20,27 +24,66 @@ thread_local! {
     static DEPTH: Cell<i32> = const { Cell::new(0) };
 }
 
-/// A call begins; `false` with `RecursionError` pending if it must not.
+/// Raises `RecursionError` if there is not enough of the native stack left for a call.
 #[inline]
-pub fn enter(py: Python<'_>) -> bool {
+pub fn check(py: Python<'_>) -> HostResult<()> {
     let here = &raw const py as usize;
-    if here < lowest_address() {
-        PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
-        return false;
-    }
+    if here < lowest_address() { Err(raise(py)) } else { Ok(()) }
+}
+
+/// A call begins; raises `RecursionError` if it must not.
+#[inline]
+pub fn enter(py: Python<'_>) -> HostResult<()> {
     if cfg!(Py_3_12) {
         let depth = DEPTH.get() + 1;
         // SAFETY: the GIL is held.
         if depth > unsafe { ffi::Py_GetRecursionLimit() } {
-            PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
-            return false;
+            return Err(raise(py));
         }
         DEPTH.set(depth);
-        true
-    } else {
-        // SAFETY: the GIL is held.
-        unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) == 0 }
+        return Ok(());
     }
+    // SAFETY: the GIL is held.
+    if unsafe { ffi::Py_EnterRecursiveCall(c"".as_ptr()) } == 0 { Ok(()) } else { Err(Raised) }
+}
+
+/// The thread's counter of calls that may yet be nested, if it is where CPython 3.11 has it. A step of it is then what
+/// [`enter`] and [`leave`] do, without calls into CPython.
+pub fn calls_left(py: Python<'_>) -> Option<NonNull<c_int>> {
+    static IS_THERE: PyOnceLock<bool> = PyOnceLock::new();
+    /// The head of `PyThreadState` in 3.11.
+    #[repr(C)]
+    struct Head {
+        links: [*mut c_void; 3],
+        flags: [c_int; 2],
+        recursion_remaining: c_int,
+    }
+    if cfg!(Py_3_12) || !cfg!(Py_3_11) {
+        return None;
+    }
+    // SAFETY: the GIL is held, so there is a thread state, larger than the head; it lives as long as the thread.
+    let counter = unsafe { &raw mut (*ffi::PyThreadState_Get().cast::<Head>()).recursion_remaining };
+    // Seen to count, since a build of CPython may differ.
+    let counts = IS_THERE.get_or_init(py, || {
+        // SAFETY: as above.
+        let before = unsafe { counter.read() };
+        if enter(py).is_err() {
+            return false;
+        }
+        // SAFETY: as above.
+        let within = unsafe { counter.read() };
+        leave();
+        // SAFETY: as above.
+        before > 1 && within == before - 1 && unsafe { counter.read() } == before
+    });
+    NonNull::new(counter).filter(|_| *counts)
+}
+
+/// Raises `RecursionError`.
+#[cold]
+pub fn raise(py: Python<'_>) -> Raised {
+    PyRecursionError::new_err("maximum recursion depth exceeded").restore(py);
+    Raised
 }
 
 /// The call begun last ends.

@@ -11,6 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::EngineHost;
+use crate::host::globals::dict_version;
 
 /// Objects are held as addresses of what the version's table of objects keeps alive, or of what the unit's function does.
 #[derive(Default)]
@@ -127,18 +128,4 @@ impl What {
             }
         }
     }
-}
-
-/// The tag that changes whenever the dictionary does; 0 where there is none.
-#[cfg(not(Py_3_12))]
-#[inline]
-fn dict_version(dict: *mut ffi::PyObject) -> u64 {
-    // SAFETY: `dict` is a live dictionary, whose head has this layout up to Python 3.11.
-    unsafe { (*dict.cast::<ffi::PyDictObject>()).ma_version_tag }
-}
-
-#[cfg(Py_3_12)]
-#[inline]
-fn dict_version(_: *mut ffi::PyObject) -> u64 {
-    0
 }

@@ -8,8 +8,8 @@ use flashpoint_ir::slot::Slot;
 
 use super::{Builder, check};
 use crate::host::Host;
-use crate::rust_host::{Array, Object, RustHost};
-use crate::tier0::{BackEdge, Code, Entry, Frame, Hooks, Kinds, Outcome, run};
+use crate::rust_host::{Array, Object, RustFunction, RustHost};
+use crate::tier0::{Alone, BackEdge, CallStack, Code, Entry, Frame, Hooks, Kinds, Outcome, run};
 
 /// `r = 0; for i in range(n): r = (r * 31 + i) % 1000003; return r`
 pub(crate) fn hash_loop() -> GenericFunction {
@@ -127,12 +127,20 @@ struct Counting {
     leave_after: u32,
 }
 
-impl Hooks<RustHost> for Counting {
+impl<'u> Hooks<'u, RustHost> for Counting {
+    type Unit = Alone<'u, RustFunction>;
     type Exit = u32;
 
-    fn on_back_edge(&mut self, _: &mut RustHost, code: &Code, loop_index: usize, frame: &mut Frame) -> BackEdge<u32> {
+    fn on_back_edge(
+        &mut self,
+        _: &mut RustHost,
+        unit: &'u Self::Unit,
+        loop_index: usize,
+        frame: &mut [Slot],
+    ) -> BackEdge<u32> {
+        let code = unit.code;
         self.calls += 1;
-        assert_eq!(frame.slots().len(), code.n_slots());
+        assert_eq!(frame.len(), code.n_slots());
         if self.calls == self.leave_after {
             code.loops()[loop_index].arm(7);
             BackEdge::Leave(self.calls)
@@ -147,26 +155,31 @@ fn hooks_count_leave_and_resume() {
     let mut host = RustHost::new();
     let function = host.function(Arc::new(hash_loop())).unwrap();
     let code = &function.definition.code;
+    let alive = host.n_objects();
     let mut frame = Frame::new(code);
     frame.slots_mut()[0] = Slot::int(1000);
     code.loops()[0].arm(100);
     let mut hooks = Counting { calls: 0, leave_after: 3 };
-    let left = run(code, &*function, &mut frame, &mut host, &mut hooks, Entry::START).unwrap();
+    let unit = Alone { code, function: &*function };
+    host.enter_frame(&function).unwrap();
+    let mut calls = CallStack::of::<RustHost>(&unit, frame);
+    let left = run(&mut calls, &mut host, &mut hooks, Entry::START).unwrap();
     let header = code.loops()[0].header;
     assert_eq!(left, Outcome::Left { header, exit: 3 });
     // 100 back edges, then twice 10: the loop variable holds the last index.
-    assert_eq!(frame.slots()[2], Slot::int(119));
+    let frame = calls.slots_mut();
+    assert_eq!(frame[2], Slot::int(119));
     // The state may be changed as compiled code would: here 500 iterations are done at once.
-    let iter = frame.slots().iter().position(|s| s.tag == flashpoint_ir::slot::Tag::RangeIter).unwrap();
-    let mut r = frame.slots()[1].as_i64();
+    let iter = frame.iter().position(|s| s.tag == flashpoint_ir::slot::Tag::RangeIter).unwrap();
+    let mut r = frame[1].as_i64();
     for i in 120..620 {
         r = (r * 31 + i) % 1_000_003;
     }
-    frame.slots_mut()[1] = Slot::int(r);
-    frame.slots_mut()[iter] = Slot::range_iter(620, 380, 1);
-    let done = run(code, &*function, &mut frame, &mut host, &mut hooks, Entry::At(header)).unwrap();
+    frame[1] = Slot::int(r);
+    frame[iter] = Slot::range_iter(620, 380, 1);
+    let done = run(&mut calls, &mut host, &mut hooks, Entry::At(header)).unwrap();
     assert_eq!(done, Outcome::Returned(Slot::int(hash(1000))));
-    assert!(frame.slots().iter().all(|slot| !slot.owns()));
+    assert_eq!(host.n_objects(), alive);
 }
 
 #[test]
@@ -200,13 +213,16 @@ fn going_on_after_a_call_made_elsewhere() {
     frame.slots_mut()[callee.0 as usize] = host.str("still here");
     let mut hooks = Counting { calls: 0, leave_after: 0 };
     let entry = Entry::AfterCall { pc: call, result: Slot::int(41) };
-    let done = run(code, &*function, &mut frame, &mut host, &mut hooks, entry).unwrap();
+    let unit = Alone { code, function: &*function };
+    host.enter_frame(&function).unwrap();
+    let done = run(&mut CallStack::of::<RustHost>(&unit, frame), &mut host, &mut hooks, entry).unwrap();
     assert_eq!(done, Outcome::Returned(Slot::int(42)));
     assert_eq!(host.n_objects(), alive);
     // The call raised instead.
-    let mut frame = Frame::new(code);
+    host.enter_frame(&function).unwrap();
+    let mut calls = CallStack::of::<RustHost>(&unit, Frame::new(code));
     let _pending = host.error("ValueError", "elsewhere");
-    assert!(run(code, &*function, &mut frame, &mut host, &mut hooks, Entry::Raise(call)).is_err());
+    assert!(run(&mut calls, &mut host, &mut hooks, Entry::Raise(call)).is_err());
     assert_eq!(host.take_error().unwrap().traceback, [("f".to_string(), 1)]);
 }
 

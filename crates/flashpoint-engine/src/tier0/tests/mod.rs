@@ -14,7 +14,7 @@ use std::sync::Arc;
 use flashpoint_ir::generic::{GenericFunction, GenericOp, Pc};
 use flashpoint_ir::slot::Slot;
 
-use super::{BackEdge, Code, Entry, Frame, Hooks, Outcome, run, step};
+use super::{Alone, BackEdge, CallStack, Entry, Frame, Hooks, Outcome, run, step};
 use crate::host::{Host, HostResult};
 use crate::rust_host::{ErrorInfo, RustFunction, RustHost};
 
@@ -81,24 +81,28 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
     bound.iter().for_each(|arg| host.retain(arg));
     bound.resize(code.generic().params.n_slots() as usize, Slot::UNBOUND);
     frame.slots_mut()[..bound.len()].copy_from_slice(&bound);
+    host.enter_frame(function)?;
+    let unit = Alone { code, function };
+    let mut calls = CallStack::of::<RustHost>(&unit, frame);
     let mut pc = Pc(0);
     loop {
-        let mut moved = Frame::new(code);
-        moved.slots_mut().copy_from_slice(frame.slots());
-        frame = moved;
+        let mut frame = Frame::new(code);
+        frame.slots_mut().copy_from_slice(calls.slots_mut());
         let op = &code.generic().ops[pc.0 as usize];
         let single = !matches!(
             op,
             GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. }
         );
-        if single && step(code, function, &mut frame, host, pc).is_ok() {
+        let stepped = single && step(code, function, &mut frame, host, pc).is_ok();
+        calls = CallStack::of::<RustHost>(&unit, frame);
+        if stepped {
             pc.0 += 1;
             continue;
         }
         // Jumps, and what follows an exception, are run to the next back edge.
         let entry = if single { Entry::Raise(pc) } else { Entry::At(pc) };
         code.loops().iter().for_each(|looping| looping.arm(1));
-        match run(code, function, &mut frame, host, &mut LeaveAtOnce, entry)? {
+        match run(&mut calls, host, &mut LeaveAtOnce, entry)? {
             Outcome::Returned(value) => return Ok(value),
             Outcome::Left { header, .. } => pc = header,
         }
@@ -108,10 +112,11 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
 /// Leaves at every back edge.
 struct LeaveAtOnce;
 
-impl Hooks<RustHost> for LeaveAtOnce {
+impl<'u> Hooks<'u, RustHost> for LeaveAtOnce {
+    type Unit = Alone<'u, RustFunction>;
     type Exit = ();
 
-    fn on_back_edge(&mut self, _: &mut RustHost, _: &Code, _: usize, _: &mut Frame) -> BackEdge<()> {
+    fn on_back_edge(&mut self, _: &mut RustHost, _: &'u Self::Unit, _: usize, _: &mut [Slot]) -> BackEdge<()> {
         BackEdge::Leave(())
     }
 }

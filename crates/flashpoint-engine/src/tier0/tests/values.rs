@@ -304,6 +304,52 @@ fn frames_may_be_dropped_in_any_order() {
 }
 
 #[test]
+fn calls_of_any_size_are_pushed_and_popped() {
+    use std::sync::Arc;
+
+    use flashpoint_ir::generic::Pc;
+
+    use crate::host::Host;
+    use crate::rust_host::RustHost;
+    use crate::tier0::{Alone, CallStack};
+
+    let mut host = RustHost::new();
+    let mut sized = |n_temps: usize| {
+        let mut b = Builder::new("f", &["a"]);
+        (0..n_temps).for_each(|_| _ = b.temp());
+        let seven = b.int(7);
+        b.ret(seven);
+        host.function(Arc::new(b.finish())).unwrap()
+    };
+    // Smaller than a chunk of the stack, about as large as one, and larger than several.
+    let functions = [sized(3), sized(100), sized(5000), sized(100_000)];
+    let units: Vec<_> =
+        functions.iter().map(|function| Alone { code: &function.definition.code, function: &**function }).collect();
+    for round in 0..3 {
+        host.enter_frame(&functions[0]).unwrap();
+        let mut calls = CallStack::new::<RustHost>(&units[0]);
+        let mut pushed = vec![0];
+        for step in 0..60 {
+            let index = (step * step + round) % units.len();
+            calls.slots_mut()[0] = Slot::int(step as i64);
+            host.enter_inner_frame(&functions[index]).unwrap();
+            calls.push::<RustHost>(Pc(0), &units[index]);
+            pushed.push(index);
+            assert!(calls.slots_mut().iter().all(|slot| *slot == Slot::UNBOUND));
+            let (code, registers) = calls.running();
+            assert_eq!(registers.get(code.constant_reg(0)), Slot::int(7));
+            calls.slots_mut().fill(Slot::int(-1));
+        }
+        while let Some(index) = pushed.pop().filter(|_| !pushed.is_empty()) {
+            assert_eq!(calls.slots_mut().len(), units[index].code.n_slots());
+            calls.pop(&mut host);
+            assert_eq!(calls.slots_mut()[0], Slot::int(pushed.len() as i64 - 1));
+        }
+        host.leave_frame();
+    }
+}
+
+#[test]
 fn broken_functions_are_refused() {
     use std::sync::Arc;
 
