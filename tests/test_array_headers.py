@@ -191,3 +191,27 @@ def test_a_callee_changes_an_array_of_a_cached_call(how, tier, monkeypatch):
         for _ in range(80):
             run(compiled, "leave", 60)
         assert [run(compiled, how, n) for n in (60, 170)] == expected
+
+
+@pytest.mark.parametrize("tier", [1, 2] if flashpoint.tier2_available() else [1])
+def test_the_base_of_a_view_is_the_array_that_owns_the_memory(tier):
+    def views(a, n):
+        taken = []
+        for i in range(n):
+            view = a[i % 2 :]
+            taken.append(view)
+        return taken
+
+    whole = np.arange(24.0).reshape(4, 6)[:].copy()
+    read_only = whole.copy()
+    read_only.flags.writeable = False
+    compiled = flashpoint.njit(views, tier=tier)
+    for array in (whole, np.asfortranarray(whole), whole[1:, ::-2], whole.T, read_only, whole[:0], np.arange(3)):
+        for got, wanted in zip(compiled(array, 4), views(array, 4), strict=True):
+            assert got.base is wanted.base
+            assert (got.strides, got.dtype, got.flags.writeable) == (
+                wanted.strides,
+                wanted.dtype,
+                wanted.flags.writeable,
+            )
+            np.testing.assert_array_equal(got, wanted)

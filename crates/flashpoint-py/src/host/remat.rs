@@ -55,6 +55,9 @@ impl Rematerialize for CPythonHost<'_> {
         let make = || -> PyResult<_> {
             let py = self.py;
             let owner = to_bound(py, self.numpy, owner)?;
+            if let Some(view) = view_of_root(&owner, dtype, data, extents, strides)? {
+                return Ok(view);
+            }
             // Through NumPy's array interface, which takes an address and a base that stays alive.
             let interface = PyDict::new(py);
             let read_only = !owner.getattr("flags")?.getattr("writeable")?.extract::<bool>()?;
@@ -128,4 +131,43 @@ pub(super) fn describe(host: &CPythonHost<'_>, slot: &Slot) -> String {
             }
         }
     }
+}
+
+/// A view whose base is the array that owns the memory, as of any view that NumPy makes; `None` if the memory is not one
+/// stretch.
+fn view_of_root<'py>(
+    owner: &Bound<'py, PyAny>,
+    dtype: DType,
+    data: u64,
+    extents: &[i64],
+    strides: &[i64],
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = owner.py();
+    let array_type = owner.get_type();
+    let mut root = owner.clone();
+    loop {
+        let base = root.getattr("base")?;
+        if !base.get_type().is(&array_type) {
+            break;
+        }
+        root = base;
+    }
+    let flags = root.getattr("flags")?;
+    let buffer = match (flags.getattr("c_contiguous")?.extract()?, flags.getattr("f_contiguous")?.extract()?) {
+        (true, _) => root.clone(),
+        (_, true) => root.getattr("T")?,
+        _ => return Ok(None),
+    };
+    let begin: u64 = root.getattr("__array_interface__")?.get_item("data")?.get_item(0)?.extract()?;
+    let kwargs = PyDict::new(py);
+    kwargs.set_item("shape", PyTuple::new(py, extents)?)?;
+    kwargs.set_item("dtype", dtype.name())?;
+    kwargs.set_item("buffer", buffer)?;
+    kwargs.set_item("offset", data.wrapping_sub(begin))?;
+    kwargs.set_item("strides", PyTuple::new(py, strides)?)?;
+    let Ok(view) = array_type.call((), Some(&kwargs)) else { return Ok(None) };
+    if !owner.getattr("flags")?.getattr("writeable")?.extract::<bool>()? {
+        view.getattr("flags")?.setattr("writeable", false)?;
+    }
+    Ok(Some(view))
 }
