@@ -11,7 +11,7 @@ is the net below. Does not know about statements.
 
 from collections import Counter
 
-from .values import NP_NAMES, Arr, Rng, Tup, float_value, int_value
+from .values import NP_NAMES, Arr, Rng, Tup, float_value, int_value, small_int
 from .weights import BOOL, FLOAT, INT, MATH, NP_FLOAT, NPF, NPI
 
 COMPARE = ("<", "<=", ">", ">=", "==", "!=")
@@ -54,8 +54,7 @@ class Expressions:
             array = self._array()
             if array:
                 return f"len({array})"
-        n = rng.between(-3, 9)
-        return str(n) if n >= 0 else f"({n})"
+        return small_int(rng)
 
     def count(self, most: int) -> str:
         """A trip count of at most about `most`."""

@@ -9,8 +9,7 @@ Promises: as `generate` does. Does not know about modes.
 import math
 from collections import Counter
 
-from .kernels.arguments import EDGES
-from .values import FLOAT_EDGES, NP_NAMES, Rng, Table, integer_limits
+from .values import FLOAT_EDGES, INT_EDGES, NP_NAMES, Rng, Table, integer_limits
 
 FAMILIES = Table({"python": 40, "numpy": 30, "floats": 15, "complex": 15})
 # All comparisons at once, as values and as branches: each of them is another instruction, and differs for NaN alone.
@@ -96,7 +95,7 @@ class Scalars:
     def python(self) -> tuple:
         rng = self.rng
         pick = lambda: (
-            rng.pick(EDGES) if rng.chance(0.5) else str(rng.pick((0, 1, -1, 2, 3, -3, 7, 8, 63, 64, 65, -8, 100)))
+            rng.pick(INT_EDGES) if rng.chance(0.5) else str(rng.pick((0, 1, -1, 2, 3, -3, 7, 8, 63, 64, 65, -8, 100)))
         )
         x, y = pick(), pick()
         if rng.chance(0.12):

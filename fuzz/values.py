@@ -89,6 +89,12 @@ NP_NAMES = {
     "?": "bool_",
 }
 
+# Ints at which something ends: a width, an exact float, the digits of a Python int.
+INT_EDGES = (
+    "2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1",
+    "2**31", "2**32", "-1", "0", "127", "128", "255", "256", "32768", "65536",
+)  # fmt: skip
+# Floats at which something ends, the same for elements of arrays, and plain ones.
 FLOAT_EDGES = (
     "math.nan",
     "math.inf",
@@ -105,6 +111,18 @@ FLOAT_EDGES = (
     "9223372036854775808.0",
     "1e20",
     "(-2147483648.5)",
+)
+FLOAT_SPECIALS = (
+    "math.nan",
+    "math.nan",
+    "math.inf",
+    "-0.0",
+    "0.0",
+    "1e300",
+    "-1.0",
+    "9223372036854775808.0",
+    "2.5",
+    "0.5",
 )
 FLOAT_PLAIN = (
     "0.5",
@@ -139,11 +157,19 @@ def big_int(rng: Rng) -> str:
     return f"({text})"
 
 
+def literal(n: int) -> str:
+    """An operand, whatever stands in front of it."""
+    return str(n) if n >= 0 else f"({n})"
+
+
+def small_int(rng: Rng) -> str:
+    return literal(rng.between(-3, 9))
+
+
 def int_value(rng: Rng, p_edge: float = 0.3) -> str:
     if rng.chance(p_edge):
         return big_int(rng)
-    n = rng.between(-4, 12) if rng.chance(0.6) else rng.between(-1000, 1000)
-    return str(n) if n >= 0 else f"({n})"
+    return literal(rng.between(-4, 12) if rng.chance(0.6) else rng.between(-1000, 1000))
 
 
 def float_value(rng: Rng, p_edge: float = 0.2) -> str:

@@ -1,6 +1,7 @@
 """Python code that runs from compiled code may give an array another header; the code goes on as CPython would."""
 
 import resource
+import sys
 
 import numpy as np
 import pytest
@@ -124,3 +125,69 @@ def test_arrays_made_in_a_loop_are_given_back():
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     # One page of each array is touched: all of them alive at once would be the address space of 2.4 GB, and 12 MB.
     assert grown < 6_000, f"{grown} KB"
+
+
+STATE = {"how": "leave", "array": None}
+
+
+def change_header():
+    how, a = STATE["how"], STATE["array"]
+    if how == "shape":
+        a.shape = a.shape[::-1]
+    elif how == "dtype":
+        a.dtype = np.int64 if a.dtype == np.float64 else np.float64
+    elif how == "writeable":
+        a.flags.writeable = not a.flags.writeable
+    elif how == "resize":
+        a.resize((3, 4) if a.shape[0] > 3 else (5000, 40), refcheck=False)
+
+
+def callee(n):
+    """Too long to be inlined, so that it is called in registers; the call in it is a step."""
+    x = n * 1.0
+    x = (
+        (((((((x * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0
+    ) - 1.0
+    x = (
+        (((((((x * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5
+    ) - 1.0
+    x = (
+        (((((((x * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0 - 1.0) * 2.0 + 1.0) * 2.0
+    ) - 1.0
+    x = (
+        (((((((x * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5 - 1.0) * 0.5 + 1.0) * 0.5
+    ) - 1.0
+    if n % 50 == 49:
+        change_header()
+    return x
+
+
+def calls(a, n):
+    s = 0.0
+    for i in range(n):
+        s += a[1, 0] * 3.0
+        s += callee(i)
+        a[0, 1] = i
+    return s
+
+
+@pytest.mark.parametrize("how", ["shape", "dtype", "writeable", "resize"])
+@pytest.mark.parametrize("tier", [None, 1, 2] if flashpoint.tier2_available() else [None, 1])
+def test_a_callee_changes_an_array_of_a_cached_call(how, tier, monkeypatch):
+    def run(function, how, n):
+        STATE.update(how=how, array=np.arange(12.0).reshape(3, 4).copy())
+        try:
+            result = function(STATE["array"], n)
+        except ValueError as error:
+            result = str(error)
+        a = STATE["array"]
+        return result, a.shape, a.dtype, a.flags.writeable, a.tobytes()
+
+    # With one change of the header, and with several.
+    expected = [run(calls, how, n) for n in (60, 170)]
+    monkeypatch.setattr(sys.modules[__name__], "callee", flashpoint.njit(callee, tier=tier, fallback=True))
+    compiled = flashpoint.njit(calls, tier=tier, fallback=True)
+    for _ in range(8):
+        for _ in range(80):
+            run(compiled, "leave", 60)
+        assert [run(compiled, how, n) for n in (60, 170)] == expected

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import flashpoint
+from harness import check
 from subprocesses import interrupt_script, run_script
 
 TIERS = [1, 2, None] if flashpoint.tier2_available() else [1, None]
@@ -268,6 +269,129 @@ def test_a_result_of_two_types_settles():
     before = compiled.counters()["deopts"]
     compiled(40)
     assert compiled.counters()["deopts"] == before
+
+
+LARGE = 3**250
+
+
+def arithmetic(n, p, q):
+    """On integers that are held, constant, parameters, small and bool."""
+    x, results = LARGE + p, []
+    for i in range(n):
+        y = x // (i + 1) + (p * q if i % 2 else -p)
+        results.append((x + i, x * y, x // 10**90, -y % (i + 7), x / (y or 1), (y % 97) ** i))
+        x = x * 5 - y
+        x += i
+    return results, x
+
+
+def bits_and_comparisons(n, p, q):
+    x, results = LARGE + p, []
+    for i in range(n):
+        y = x % q - i
+        results.append((x << i, y >> (i % 5), x & LARGE, y | i, ~x, -y, x < y, y <= p, x == LARGE, y >= 1e300))
+        x ^= y
+    return results, x
+
+
+def wide(n):
+    results = []
+    for i in range(n):
+        w = 10**25 + i
+        results.append((w / 3, w**2, w < 1e26, w == 1e25, w * w, w**-1))
+    return results
+
+
+def raises_at(n, what):
+    x, y = LARGE, 0
+    for i in range(n):
+        z = x + i
+        if i == n - 2:
+            if what == 0:
+                y = z // (i - i)
+            elif what == 1:
+                y = z << -z
+            elif what == 2:
+                y = z**40 / 3
+            elif what == 3:
+                y = z % (y * z)
+            elif what == 4:
+                y = z < "text"
+            elif what == 5:
+                y = z * 1e300 * z**9
+        y = y + z
+        y = 0
+    return y
+
+
+@pytest.mark.parametrize("function", [arithmetic, bits_and_comparisons])
+def test_operators_on_large_integers(function):
+    check(function, 12, 7**120, 11**60, needs_fallback=True)
+
+
+def test_operators_on_integers_of_128_bits():
+    check(wide, 12, needs_fallback=True)
+
+
+@pytest.mark.parametrize("what", range(6))
+def test_operators_on_large_integers_that_raise(what):
+    raised = (ZeroDivisionError, ValueError, OverflowError, ZeroDivisionError, TypeError, OverflowError)[what]
+    check(raises_at, 40, what, needs_fallback=True, raises=raised)
+
+
+class SetsTheStep:
+    def __init__(self, step):
+        self.step = step
+
+    def __del__(self):
+        global STEP
+        if self.step % 16 == 15:
+            STEP = self.step
+
+
+STEP = 0
+
+
+def overwrites_by_an_operator(n):
+    s, large = 0, LARGE
+    for i in range(n):
+        x = SetsTheStep(i)
+        x = large + i
+        s += STEP
+        large = x - i
+    return s, large
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_finalizer_of_what_an_operator_overwrites_is_seen_behind_it(tier, monkeypatch):
+    compiled = flashpoint.njit(overwrites_by_an_operator, tier=tier, fallback=True)
+    for n in (10, 60, 100):
+        monkeypatch.setattr(sys.modules[__name__], "STEP", 0)
+        expected = overwrites_by_an_operator(n)
+        monkeypatch.setattr(sys.modules[__name__], "STEP", 0)
+        assert compiled(n) == expected
+
+
+def test_operators_on_large_integers_keep_nothing():
+    def work(n, m):
+        x, y = LARGE, 1
+        for i in range(n):
+            y = x % m
+            x = x * 3 + y
+            x = x % (m * m)
+            y = -y
+            if y > x:
+                return None
+        return y
+
+    m = 7**200
+    compiled = flashpoint.njit(work, tier=1)
+    assert compiled(1000, m) == work(1000, m)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    compiled(5000, m)
+    assert sys.getallocatedblocks() - before < 500
+    assert sys.getrefcount(m) < 10
 
 
 def test_explain_names_what_is_held():

@@ -2,10 +2,12 @@
 
 import cmath
 import concurrent.futures
+import gc
 import itertools
 import linecache
 import math
 import random
+import sys
 import traceback
 import warnings
 
@@ -292,3 +294,19 @@ def test_many_values_have_numpys_bits(name, kind):
             for _ in range(ufunc.nin)
         ]
         assert describe(fn(*args)) == describe(ufunc(*args)), args
+
+
+def test_functions_beyond_the_table_are_not_kept():
+    """Each lowering used to keep one more reference of a function that the table has no room for."""
+    n_references = []
+    try:
+        flashpoint._core.set_host_function_limit(0)
+        for _ in range(5):
+            compiled = flashpoint.njit(lambda x, y: np.logaddexp2(x, y), tier=1)
+            assert compiled(np.uint8(3), np.int16(4)) == np.logaddexp2(np.uint8(3), np.int16(4))
+            del compiled
+            gc.collect()
+            n_references.append(sys.getrefcount(np.logaddexp2))
+    finally:
+        flashpoint._core.set_host_function_limit(None)
+    assert n_references[1:] == n_references[:1] * 4

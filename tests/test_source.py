@@ -2,6 +2,7 @@
 
 import builtins
 import importlib.util
+import warnings
 
 import pytest
 
@@ -69,3 +70,40 @@ def test_an_indented_function_is_found_in_the_whole_text(module, compiled_texts)
     method = module.Holder.method
     assert flashpoint.njit(method)(None, 2.5) == 3
     assert all("def before" in text for text in compiled_texts)
+
+
+def test_looking_for_the_source_says_no_warning_again(tmp_path):
+    # Warnings that a module has shown once are remembered in its registry, and the escape is told of at the import.
+    path = tmp_path / "module_with_warnings.py"
+    path.write_text(
+        "import warnings\n\n\n"
+        "def warn():\n    warnings.warn('shown once', UserWarning, stacklevel=1)\n\n\n"
+        "def f(x):\n    '\\d'\n    return x + 1\n"
+    )
+    spec = importlib.util.spec_from_file_location("module_with_warnings", path)
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        spec.loader.exec_module(module)
+        module.warn()
+        n_shown = len(shown)
+        filters, before = warnings.filters, list(warnings.filters)
+        assert flashpoint.njit(module.f)(1) == 2
+        module.warn()
+        assert [str(warning.message) for warning in shown[n_shown:]] == []
+        assert warnings.filters is filters and filters == before
+    assert n_shown == 2
+
+
+def test_filters_that_raise_do_not_hide_the_source(tmp_path):
+    path = tmp_path / "module_with_escape.py"
+    path.write_text("def f(x):\n    '\\d'\n    return x + 1\n")
+    spec = importlib.util.spec_from_file_location("module_with_escape", path)
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec.loader.exec_module(module)
+        warnings.simplefilter("error")
+        compiled = flashpoint.njit(module.f)
+        assert compiled(1) == 2
+        assert flashpoint._core._locate(module.f) == "FunctionDef"

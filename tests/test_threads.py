@@ -283,3 +283,104 @@ def test_results_of_many_threads(tmp_path):
     for thread in threads:
         thread.join()
     assert results == wanted
+
+
+WATCH = """
+import time, weakref
+
+@flashpoint.njit
+def watch(a, cell):
+    while cell[0] == 0.0:
+        cell[1] = a[1, 0]
+    return a[1, 0]
+
+@flashpoint.njit
+def fill(a, cell):
+    n = 0
+    while cell[0] == 0.0:
+        a[1, 0] = 7
+        n += 1
+        cell[1] = n
+    return n
+
+a, cell = np.arange(12.0).reshape(3, 4).copy(), np.ones(2)
+for function in (watch, fill):
+    for _ in range(200):
+        function(a, cell)
+a[1, 0] = 4.0
+
+def until(condition, what):
+    end = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > end:
+            print("never:", what)
+            cell[0] = 1.0
+            thread.join(10)
+            sys.exit()
+        time.sleep(0.001)
+
+def start(function):
+    global thread
+    result = []
+    def go():
+        try:
+            result.append(function(a, cell))
+        except Exception as error:
+            result.append(error)
+    cell[:] = 0.0
+    thread = threading.Thread(target=go)
+    thread.start()
+    until(lambda: cell[1] != 0.0 and weakref.getweakrefcount(a) > 0, "the loop is in compiled code")
+    return result
+"""
+
+
+@pytest.mark.parametrize("mode", TIERS, ids=lambda mode: mode.name)
+def test_an_array_is_given_another_shape_during_a_cached_call(mode, tmp_path):
+    script = """
+result = start(watch)
+a.shape = (4, 3)
+until(lambda: cell[1] == 3.0, "the new shape is seen")
+a.dtype = np.int64
+until(lambda: cell[1] == float(a[1, 0]), "the new type is seen")
+cell[0] = 1.0
+thread.join()
+print(result == [a[1, 0]] and type(result[0]).__name__)
+"""
+    assert run(WATCH + script, mode, tmp_path) == "int64\n"
+
+
+@pytest.mark.parametrize("mode", TIERS, ids=lambda mode: mode.name)
+def test_an_array_is_made_read_only_during_a_cached_call(mode, tmp_path):
+    script = """
+result = start(fill)
+a.flags.writeable = False
+thread.join(30)
+print(type(result[0]).__name__, result[0])
+"""
+    assert run(WATCH + script, mode, tmp_path) == "ValueError assignment destination is read-only\n"
+
+
+@pytest.mark.parametrize("mode", TIERS, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("where", ["cached", "general"])
+def test_an_array_is_not_moved_while_a_loop_does_without_the_gil(mode, where, tmp_path):
+    """NumPy would free the memory that the loop reads and writes."""
+    script = """
+a = a.copy()
+result = start(fill)
+for size in [(1, 1), (3000, 3000)]:
+    try:
+        a.resize(size, refcheck=False)
+        print("moved")
+    except ValueError as error:
+        print(str(error).split()[:3])
+cell[0] = 1.0
+thread.join()
+print(result[0] > 0, weakref.getweakrefcount(a))
+a.resize((3000, 3000), refcheck=False)
+cell[0] = 0.0
+print(a[2999, 2999], fill(a, np.ones(2)))
+"""
+    calls = "" if where == "cached" else "cached = fill\nfill = lambda *args: cached(*args, **{})\n"
+    expected = "['cannot', 'resize', 'an']\n" * 2 + "True 0\n0.0 0\n"
+    assert run(WATCH + calls + script, mode, tmp_path) == expected

@@ -3,29 +3,13 @@
 from .scene import Scene
 
 SLICES = (
-    "{w}[1:]",
-    "{w}[:-1]",
-    "{w}[::2]",
-    "{w}[::-1]",
-    "{w}[{k}:{k} + 4]",
-    "{w}[-3:]",
-    "{w}[:{k}]",
-    "{w}[{k}:]",
-    "{w}[...]",
-    "{w}[:]",
-    "{w}[6:2:-1]",
-)
+    "{w}[1:]", "{w}[:-1]", "{w}[::2]", "{w}[::-1]", "{w}[{k}:{k} + 4]", "{w}[-3:]", "{w}[:{k}]", "{w}[{k}:]",
+    "{w}[...]", "{w}[:]", "{w}[6:2:-1]",
+)  # fmt: skip
 ROWS = (
-    "{w}[{k} % 3]",
-    "{w}[:, 1]",
-    "{w}[:, ::2]",
-    "{w}[1:]",
-    "{w}[::-1]",
-    "{w}[0, 1:]",
-    "{w}[{k} % 3, ::-1]",
-    "{w}.T[1]",
-    "{w}[:2, 1:3]",
-)
+    "{w}[{k} % 3]", "{w}[:, 1]", "{w}[:, ::2]", "{w}[1:]", "{w}[::-1]", "{w}[0, 1:]", "{w}[{k} % 3, ::-1]",
+    "{w}.T[1]", "{w}[:2, 1:3]",
+)  # fmt: skip
 # Numbers, and arrays that fit, are broadcast, overlap or do not fit.
 VALUES = (
     "{k}", "i & 7", "{e}", "s", "a[:4]", "(1, 2, 3, 4)", "a[:1]", "{w}[1:2]", "{w}[:1]", "np.arange(5)[3:4]", "{w}[..., :1]", "{w}[0]",
@@ -38,19 +22,9 @@ SHIFTS = (
 # What Python code does to an array meanwhile.
 HEADERS = ("w.shape = w.shape[::-1]", "w.flags.writeable = False", "w.flags.writeable = not w.flags.writeable", "w[0] = 7", "w.shape = (2, 6)", "w.shape = (12,)", "w[:] = w[::-1]")  # fmt: skip
 UFUNCS = (
-    "np.sqrt",
-    "np.exp",
-    "np.sin",
-    "np.square",
-    "np.negative",
-    "np.absolute",
-    "np.conjugate",
-    "np.reciprocal",
-    "np.log",
-    "np.sign",
-    "np.rint",
-    "np.tanh",
-)
+    "np.sqrt", "np.exp", "np.sin", "np.square", "np.negative", "np.absolute", "np.conjugate", "np.reciprocal",
+    "np.log", "np.sign", "np.rint", "np.tanh",
+)  # fmt: skip
 TYPES = ("np.float16", "np.complex64", "np.complex128", "np.float32", "np.float64", "np.int16", "np.uint64")
 
 

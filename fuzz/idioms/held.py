@@ -16,16 +16,9 @@ LIST = (
     "{h}.insert(0, {v})", "{h}.pop() if len({h}) > 3 else {h}.append(1)", "{h}[:2] = [{v}]", "del {h}[{v} % 3:2]", "{h}.reverse()",
 )  # fmt: skip
 LIST_READ = (
-    "len({h})",
-    "{h}[0]",
-    "{h}[-1]",
-    "{h}[i]",
-    "sum({h}[-3:])",
-    "{h}.index({h}[-1])",
-    "{h}.count(i)",
-    "max({h})",
+    "len({h})", "{h}[0]", "{h}[-1]", "{h}[i]", "sum({h}[-3:])", "{h}.index({h}[-1])", "{h}.count(i)", "max({h})",
     "{v} in {h}",
-)
+)  # fmt: skip
 DICT = (
     "{h}[i % 5] = {h}.get(i % 5, 0) + {v}", "{h}[{v}] = i", "{h}.pop(i % 3, None)", "{h}.setdefault(i & 3, {v})", "{h} = {{**{h}, i: 1}}",
     "{h}.update(x={v})", "{h}[i & 1] += {v}",

@@ -1,34 +1,17 @@
 """The values that a kernel is called with, as expression text."""
 
-from ..values import FLOAT_EDGES, NP_NAMES, Rng, integer_limits
+from ..values import FLOAT_EDGES, FLOAT_SPECIALS, INT_EDGES, NP_NAMES, Rng, integer_limits
 
-# Ints at which something ends: a width, an exact float, the digits of a Python int.
-EDGES = (
-    "2**63 - 1", "-2**63", "2**62", "-2**62", "2**61 + 3", "2**53 + 1", "-2**53 - 1", "2**53 + 3", "2**54 - 1",
-    "2**31", "2**32", "-1", "0", "127", "128", "255", "256", "32768", "65536",
-)  # fmt: skip
 PATTERNS = (
     "np.arange({n})", "np.arange({n}) - {h}", "np.arange({n}) * 7 % 11", "np.arange({n})[::-1]", "np.ones({n})",
     "np.arange({n}) % 3", "np.full({n}, 5)",
 )  # fmt: skip
-FLOAT_SPECIALS = (
-    "math.nan",
-    "math.nan",
-    "math.inf",
-    "-0.0",
-    "0.0",
-    "1e300",
-    "-1.0",
-    "9223372036854775808.0",
-    "2.5",
-    "0.5",
-)
 
 
 def scalar_argument(rng: Rng, kind: str) -> str:
     if kind == "int":
         plain = ("0", "1", "2", "-1", "3", "7", "-5", "12", "40")
-        return rng.pick(plain + EDGES) if rng.chance(0.7) else str(rng.between(-60, 60))
+        return rng.pick(plain + INT_EDGES) if rng.chance(0.7) else str(rng.between(-60, 60))
     if kind == "float":
         return rng.pick(FLOAT_EDGES) if rng.chance(0.2) else rng.pick(("0.5", "1.5", "-2.25", "3.0", "0.1"))
     if kind == "bool":

@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 
-from ..values import Rng
+from ..values import FLOAT_PLAIN, INT_EDGES, Rng, small_int
 
 COMPARE = ("<", "<=", ">", ">=", "==", "!=")
 
@@ -167,9 +167,8 @@ class Expressions:
         if choice == 10 and self.global_name:
             return f"int({self.global_name})"
         if choice == 11 and rng.chance(0.3):
-            return rng.pick((str(2**63 - 1), "(-9223372036854775808)", str(2**62), str(2**31), str(2**53 + 1)))
-        n = rng.between(-3, 9)
-        return str(n) if n >= 0 else f"({n})"
+            return f"({rng.pick(INT_EDGES)})"
+        return small_int(rng)
 
     def float(self, depth: int) -> str:
         """A float, or a NumPy scalar of one."""
@@ -212,7 +211,7 @@ class Expressions:
                 return self.element(a) if rng.chance(0.6) else f"float({self.element(a)})"
         if choice == 8:
             return f"float({self.int(0)})"
-        return rng.pick(("0.5", "2.0", "1.0", "-1.5", "0.1", "3.0"))
+        return rng.pick(FLOAT_PLAIN)
 
     def condition(self) -> str:
         rng = self.rng

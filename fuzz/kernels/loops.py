@@ -45,6 +45,10 @@ class Loops(Statements):
              f"{s} + 9, {s} - 30, -4", f"-3, {s} % 50",
              "2, 40, 3", f"0, 40, {s}", f"30, -2, {s}", "30, -1, -1")
         )  # fmt: skip
+        if self.rng.chance(0.12):
+            # The value after the last one does not fit 64 bits any more.
+            end, step = 2**63 - 1 - self.rng.below(4), self.rng.pick((1, 2, 3, 7, 11))
+            source = self.rng.pick((f"{end - 50}, {end}, {step}", f"{50 - end}, {-end}, -{step}"))
         with self.loop(f"for i in range({source}):", {"i": "int"}):
             self.statements(1, 1, 2, 3)
 

@@ -223,10 +223,6 @@ extern "C" fn finish_call(ctx: *mut Context, status: i64) -> i64 {
     0
 }
 
-extern "C" fn int128_to_float(_: *mut Context, low: u64, high: u64) -> f64 {
-    ((u128::from(high) << 64 | u128::from(low)) as i128) as f64
-}
-
 macro_rules! lib_funcs {
     ($table:ident: $($func:ident($($x:ident),*: $ty:ty) = $value:expr;)*) => {
         $({
@@ -247,7 +243,6 @@ fn helper_table() -> &'static [usize; HELPER_TABLE_WORDS] {
         table[helper_index(Helper::FloatPow)] = float_pow as *const () as usize;
         table[helper_index(Helper::RoundDigits)] = round_digits as *const () as usize;
         table[helper_index(Helper::FinishCall)] = finish_call as *const () as usize;
-        table[helper_index(Helper::Int128ToFloat)] = int128_to_float as *const () as usize;
         lib_funcs! { table:
             Sin(x: f64) = x.sin();
             Cos(x: f64) = x.cos();

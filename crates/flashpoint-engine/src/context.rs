@@ -9,8 +9,8 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use flashpoint_frontend::lower::EntrySource;
 use flashpoint_frontend::lower::types::SlotType;
+use flashpoint_frontend::lower::{EntryParam, EntrySource};
 use flashpoint_ir::abi::{Context, EXIT_WORDS, SCRATCH_WORDS};
 use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::planted::{Defect, planted};
@@ -159,6 +159,9 @@ pub(crate) struct Activation<H: Python> {
     pub version: *const Version<H>,
     /// What the slots of its unit hold at entry; alive as long as the activation.
     pub entry: *const [Slot],
+    /// Of a call that made no slots, the addresses of its arguments instead, in the order of the unit's slots; alive as long
+    /// as the activation.
+    pub arguments: *const [u64],
     /// Polls that are to pass before the host is attached to again: it was busy the last time.
     pub polls_to_skip: u32,
     /// The swap generation at entry.
@@ -169,10 +172,18 @@ pub(crate) struct Activation<H: Python> {
     pub raised: bool,
     /// The words of the version's parameters at entry; alive as long as the activation.
     pub words: *const [u64],
-    /// Arrays made by the code: owned addresses, released when the activation ends.
-    pub made: Vec<u64>,
-    /// What each of them was when it was made: its type and words.
-    pub made_as: Vec<(SlotType, Vec<u64>)>,
+    /// Arrays made by the code, released when the activation ends.
+    pub made: Vec<Made>,
+}
+
+/// An array made by compiled code.
+pub(crate) struct Made {
+    /// The array; owned.
+    pub array: Slot,
+    /// What it was when it was made.
+    pub ty: SlotType,
+    /// Its pointer and extents then.
+    pub words: Vec<u64>,
 }
 
 /// Arrays made by one activation before it is to end.
@@ -217,6 +228,26 @@ impl<H: Python> Activation<H> {
         self.made.len() > MANY_ARRAYS
     }
 
+    /// The array, or what holds arrays, that a parameter's words were read from.
+    fn array_of(&self, param: &EntryParam) -> Option<(Slot, SlotIdx)> {
+        // SAFETY: whoever enters keeps the arguments for longer than the activation lives.
+        let arguments = unsafe { &*self.arguments };
+        match param.source {
+            EntrySource::Slot(slot) | EntrySource::Lent(slot) => {
+                let argument = || arguments.get(slot.idx()).map(|address| Slot::object(*address));
+                Some((self.entry().get(slot.idx()).copied().or_else(argument)?, slot))
+            }
+            EntrySource::Known(object) => Some((self.version().tables.objects[object as usize], SlotIdx(0))),
+        }
+    }
+
+    /// The arrays that the code reads and writes: those whose memory must stay where it is while other threads run.
+    pub fn arrays(&self) -> Vec<Slot> {
+        let read = self.version().params().iter().filter(|param| param.ty.holds_arrays());
+        let made = self.made.iter().map(|made| made.array);
+        read.filter_map(|param| Some(self.array_of(param)?.0)).chain(made).collect()
+    }
+
     /// Whether the arrays whose pointers, extents and strides the code has read are what they were: Python code may give an
     /// array another shape, type, memory or writability.
     fn arrays_are_as_read(&self, host: &mut H) -> bool {
@@ -231,14 +262,7 @@ impl<H: Python> Activation<H> {
             if !param.ty.holds_arrays() {
                 continue;
             }
-            let (slot, place) = match param.source {
-                // Entered without slots: no step stands in such code, and what a callee is given it cannot change unseen.
-                EntrySource::Slot(slot) | EntrySource::Lent(slot) => match self.entry().get(slot.0 as usize) {
-                    Some(content) => (*content, slot),
-                    None => continue,
-                },
-                EntrySource::Known(object) => (version.tables.objects[object as usize], SlotIdx(0)),
-            };
+            let Some((slot, place)) = self.array_of(param) else { continue };
             now.clear();
             if !host.has_type(&slot, place, &param.ty) {
                 return false;
@@ -248,11 +272,10 @@ impl<H: Python> Activation<H> {
                 return false;
             }
         }
-        self.made.iter().zip(&self.made_as).all(|(array, (ty, words))| {
-            let array = Slot::object(*array);
+        self.made.iter().all(|made| {
             now.clear();
-            host.push_array_words(&array, &mut now);
-            now == *words && host.slot_type(&array, SlotIdx(0)) == *ty
+            host.push_array_words(&made.array, &mut now);
+            now == made.words && host.has_type(&made.array, SlotIdx(0), &made.ty)
         })
     }
 
@@ -355,6 +378,13 @@ pub(crate) fn set_result(ctx: *mut Context, word: u64) {
 pub(crate) fn scratch(ctx: *mut Context, n: usize) -> Vec<u64> {
     // SAFETY: as above.
     unsafe { (&(*ctx).scratch)[..n].to_vec() }
+}
+
+/// One scratch word.
+#[inline]
+pub(crate) fn scratch_word(ctx: *mut Context, at: usize) -> u64 {
+    // SAFETY: as above.
+    unsafe { (&(*ctx).scratch)[at] }
 }
 
 /// Sets the first scratch words.

@@ -7,6 +7,7 @@ use flashpoint_ir::generic::{Pc, SlotIdx, SlotKind};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
 use flashpoint_ir::snapshot::{ObjectRecipe, Recipe, Snapshot};
+use flashpoint_ir::typed::TypedFunction;
 
 use crate::host::{HostResult, Raised};
 use crate::python::Python;
@@ -138,6 +139,22 @@ impl<H: Python> Rebuilder<'_, H> {
             frames.push(Resumed { unit, frame, pc: state.pc });
         }
         Ok(frames)
+    }
+
+    /// Gives up what the code held at an exit whose making has failed: what no recipe has taken yet. `n_words` is the number
+    /// of words that the exit stored.
+    #[cold]
+    pub fn release_untaken(&mut self, host: &mut H, func: &TypedFunction, snapshot: &Snapshot, n_words: usize) {
+        let untaken: Vec<u64> = self.words.by_ref().collect();
+        let n_taken = n_words - untaken.len();
+        let mut at = 0;
+        for recipe in snapshot.recipes() {
+            if matches!(recipe, Recipe::Held(..)) && at >= n_taken {
+                let words = &untaken[at - n_taken..];
+                host.release(held_slot(words[0], words[1], words[2]));
+            }
+            recipe.for_each_value(&mut |value| at += func.value_types[value.index()].exit_words());
+        }
     }
 
     /// `value` as it may stand in `slot`: a variable holds the iterator that all who read it advance, a temporary one of

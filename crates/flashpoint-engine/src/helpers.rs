@@ -11,7 +11,7 @@ use flashpoint_ir::generic::SlotIdx;
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::typed::{Helper, LibFunc};
 
-use crate::context::{Activation, swap_generation};
+use crate::context::{Activation, Made, swap_generation};
 use crate::exits::held_slot;
 use crate::host::{ArrayFill, ArrayOrder};
 use crate::python::{HostFunctionStatus, Python};
@@ -25,7 +25,7 @@ const MAX_POLLS_SKIPPED: u128 = 20;
 /// Addresses of helpers and of libm, for hosts of type `H`.
 pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
     let mut table = Box::new([missing as *const () as usize; HELPER_TABLE_WORDS]);
-    let helpers: [(Helper, usize); 11] = [
+    let helpers: [(Helper, usize); 10] = [
         (Helper::GenericStep, generic_step::<H> as *const () as usize),
         (Helper::Release, release::<H> as *const () as usize),
         (Helper::Retain, retain::<H> as *const () as usize),
@@ -34,7 +34,6 @@ pub(crate) fn table<H: Python>() -> Box<[usize; HELPER_TABLE_WORDS]> {
         (Helper::Poll, poll::<H> as *const () as usize),
         (Helper::FloatPow, float_pow as *const () as usize),
         (Helper::RoundDigits, round_digits as *const () as usize),
-        (Helper::Int128ToFloat, int128_to_float as *const () as usize),
         (Helper::IntPow, int_pow as *const () as usize),
         (Helper::HostFunction, host_function::<H> as *const () as usize),
     ];
@@ -85,8 +84,9 @@ unsafe extern "C" fn release<H: Python>(ctx: *mut Context, head: u64, a: u64) ->
     }
     // SAFETY: compiled code passes the context of the entry under way, and owns the reference it gives up.
     let (activation, host) = unsafe { activation::<H>(ctx) };
+    let is_quiet = host.releases_quietly(&slot);
     host.release(slot);
-    i64::from(!activation.may_go_on(host))
+    i64::from(!is_quiet && !activation.may_go_on(host))
 }
 
 unsafe extern "C" fn retain<H: Python>(ctx: *mut Context, head: u64, a: u64) {
@@ -118,12 +118,20 @@ unsafe extern "C" fn new_array<H: Python>(
     };
     let order = if order == 0 { ArrayOrder::C } else { ArrayOrder::Fortran };
     let Some(dtype) = DType::from_number(dtype as u32) else { return 1 };
-    match host.new_array(dtype, extents, fill, order) {
+    let made = host.new_array(dtype, extents, fill, order);
+    if let Ok(array) = made
+        && !activation.may_go_on(host)
+    {
+        // Collecting garbage runs finalizers, which may do anything. The exit that follows makes the array again.
+        host.release(array);
+        return 1;
+    }
+    match made {
         Ok(array) => {
             let mut words = Vec::new();
             host.push_array_words(&array, &mut words);
-            activation.made.push(array.a);
-            activation.made_as.push((host.slot_type(&array, SlotIdx(0)), words.clone()));
+            let ty = host.slot_type(&array, SlotIdx(0));
+            activation.made.push(Made { array, ty, words: words.clone() });
             if activation.has_made_many() {
                 // SAFETY: the context is alive while code runs on it.
                 unsafe { &(*ctx).poll }.store(1, std::sync::atomic::Ordering::Release);
@@ -167,6 +175,7 @@ unsafe extern "C" fn host_function<H: Python>(ctx: *mut Context, number: u64) ->
     let words = unsafe { &mut (*ctx).scratch };
     match host.call_host_function(number, words) {
         HostFunctionStatus::Done => 0,
+        HostFunctionStatus::Called => i64::from(!activation.may_go_on(host)),
         HostFunctionStatus::Leave => 1,
         HostFunctionStatus::Raised => {
             activation.raised = true;
@@ -192,7 +201,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
             return 1;
         }
     }
-    engine.has_polled(&activation.counted_version());
+    activation.version().cell.warm();
     let swap = swap_generation() != activation.generation || activation.has_made_many();
     if activation.polls_to_skip > 0 && !swap {
         activation.polls_to_skip -= 1;
@@ -203,6 +212,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
     // Where other threads are busy, most of the time is to go into the loop, not into waiting for them.
     activation.polls_to_skip =
         (10 * (engine.policy.clock.now() - asked).as_micros() / TICK.as_micros()).min(MAX_POLLS_SKIPPED) as u32;
+    engine.has_polled(&activation.counted_version());
     if host.poll().is_err() {
         activation.raised = true;
         return 2;
@@ -211,7 +221,7 @@ unsafe extern "C" fn poll<H: Python>(ctx: *mut Context) -> i64 {
         return 1;
     }
     if activation.polls_left == 0 {
-        host.detach();
+        host.detach(&activation.arrays());
     }
     0
 }
@@ -222,10 +232,6 @@ extern "C" fn float_pow(_: *mut Context, base: f64, exponent: f64) -> f64 {
 
 extern "C" fn round_digits(_: *mut Context, x: f64, ndigits: i64) -> f64 {
     arith::round_digits(x, ndigits).unwrap_or(f64::INFINITY)
-}
-
-extern "C" fn int128_to_float(_: *mut Context, low: u64, high: i64) -> f64 {
-    arith::int128_to_float((i128::from(high) << 64) | i128::from(low))
 }
 
 /// Two words, as C returns them.

@@ -19,6 +19,7 @@ mod context;
 mod exits;
 mod helpers;
 pub mod links;
+mod number_steps;
 pub mod opened;
 mod osr;
 pub mod ready;

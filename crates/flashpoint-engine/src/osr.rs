@@ -42,9 +42,9 @@ pub(crate) fn hands_over<H: Python>(unit: &Unit<H>, version: &Version<H>) -> boo
 }
 
 impl<H: Python> Engine<H> {
-    /// A loop of this version's code has polled again.
+    /// Asks for tier 2 behind a loop of this version's code that has polled often enough. With the host attached: who forks
+    /// must not find the engine's locks taken.
     pub(crate) fn has_polled(&self, version: &Arc<Version<H>>) {
-        version.cell.warm();
         if version.cell.heat() > POLLS_BEFORE_TIER2
             && version.cell.requested.load(Ordering::Relaxed) == 1
             && let Some(unit) = version.unit.upgrade()

@@ -103,8 +103,19 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
         Opened::default()
     }
 
-    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`].
-    fn detach(&mut self) {}
+    /// Whether the slot holds an integer object of exactly Python's type: operators on it run no Python code.
+    fn is_exact_int(&mut self, slot: &Slot) -> bool;
+
+    /// Whether giving up this reference runs no Python code: others are left, or the object has no finalizer and owns nothing.
+    fn releases_quietly(&mut self, slot: &Slot) -> bool {
+        !slot.owns()
+    }
+
+    /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`]. The memory of these arrays
+    /// stays where it is meanwhile.
+    fn detach(&mut self, arrays: &[Slot]) {
+        let _ = arrays;
+    }
 
     /// Ends what [`Python::detach`] began, if it did.
     #[inline]
@@ -116,6 +127,8 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
 pub enum HostFunctionStatus {
     /// There is a result of the promised type.
     Done,
+    /// The same, but the host was called, and what it allocates may have had finalizers run.
+    Called,
     /// There is not: tier 0 has to do the call again.
     Leave,
     /// Something else interrupted it: a signal's handler, say. The exception is pending.

@@ -16,7 +16,7 @@ use flashpoint_ir::abi::{STATUS_EXIT, STATUS_OK};
 use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::slot::Slot;
 
-use crate::context::{self, Activation, EntryState, Left};
+use crate::context::{self, Activation, EntryState, Left, Made};
 use crate::host::{HostResult, Raised};
 use crate::python::Python;
 use crate::run::{Engine, code_for, result_slot};
@@ -33,7 +33,7 @@ pub struct Ready<H: Python> {
 }
 
 /// A call that left compiled code: to be given to [`Engine::leave_ready`].
-pub struct Unfinished(Box<(Left, bool, Vec<u64>)>);
+pub struct Unfinished(Box<(Left, bool, Vec<Made>)>);
 
 impl<H: Python> Ready<H> {
     /// The types of the arguments, by slot.
@@ -83,12 +83,12 @@ impl<H: Python> Engine<H> {
                 || code_for(host, version).is_some_and(|code| Arc::ptr_eq(&code, &ready.compiled)))
     }
 
-    /// Enters a version that is current. `words` are its parameters.
+    /// Enters a version that is current. `words` are its parameters, `args` the addresses of the call's arguments.
     ///
     /// # Errors
     /// If it left compiled code.
     #[inline]
-    pub fn enter_ready(&self, host: &mut H, ready: &Ready<H>, words: &[u64]) -> Result<Slot, Unfinished> {
+    pub fn enter_ready(&self, host: &mut H, ready: &Ready<H>, words: &[u64], args: &[u64]) -> Result<Slot, Unfinished> {
         crate::threads::ensure_ticker(&self.policy);
         // As in `Engine::call`; what was published since the version was found current is noticed at the first poll.
         let generation = context::swap_generation();
@@ -98,13 +98,13 @@ impl<H: Python> Engine<H> {
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
             entry: &[],
+            arguments: args,
             polls_to_skip: 0,
             generation: if is_best { generation } else { generation.wrapping_sub(1) },
             polls_left: 0,
             raised: false,
             words,
             made: Vec::new(),
-            made_as: Vec::new(),
         };
         let state = EntryState {
             frame: std::ptr::null_mut(),
@@ -114,8 +114,8 @@ impl<H: Python> Engine<H> {
         };
         let left = context::enter(&ready.compiled, words, &state, &mut activation);
         if left.status == STATUS_OK {
-            for object in activation.made {
-                host.release(Slot::object(object));
+            for made in activation.made {
+                host.release(made.array);
             }
             return Ok(result_slot(ready.version.lowered.result.as_ref(), left.result));
         }
@@ -137,8 +137,8 @@ impl<H: Python> Engine<H> {
         } else {
             self.leave(host, &ready.unit, &ready.version, &ready.compiled, args, left, raised, false)
         };
-        for object in made {
-            host.release(Slot::object(object));
+        for made in made {
+            host.release(made.array);
         }
         self.go_on(host, ran?)
     }

@@ -348,13 +348,13 @@ impl<H: Python> Engine<H> {
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
             entry: slots,
+            arguments: &[],
             polls_to_skip: 0,
             generation,
             polls_left: osr_every,
             raised: false,
             words: &raw const words[..],
             made: Vec::new(),
-            made_as: Vec::new(),
         };
         if osr_every > 0 {
             context::request_poll();
@@ -380,8 +380,8 @@ impl<H: Python> Engine<H> {
         } else {
             self.leave(host, unit, version, compiled, slots, left, activation.raised, long)
         };
-        for object in activation.made {
-            host.release(Slot::object(object));
+        for made in activation.made {
+            host.release(made.array);
         }
         ran
     }
@@ -441,6 +441,9 @@ impl<H: Python> Engine<H> {
                 Ran::Resume(frames, if pending { Entry::Raise(pc) } else { Entry::At(pc) })
             }),
         });
+        if ran.is_err() {
+            rebuilder.release_untaken(host, &compiled.func, snapshot, compiled.exit_words[exit]);
+        }
         if rebuilder.result_slot.tag != Tag::Unbound {
             host.release(rebuilder.result_slot);
         }

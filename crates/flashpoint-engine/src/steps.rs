@@ -13,6 +13,7 @@ use flashpoint_ir::snapshot::Recipe;
 use crate::context::{self, Activation};
 use crate::exits::{Rebuilder, held_words};
 use crate::host::HostResult;
+use crate::number_steps;
 use crate::python::Python;
 use crate::run::Engine;
 use crate::tier0::{self, Frame, Stepped};
@@ -39,7 +40,11 @@ impl<H: Python> Engine<H> {
         };
         let unit = version.unit.upgrade().expect("running code has a unit");
         let step = &version.lowered.steps[number as usize & ((1 << STEP_BITS) - 1)];
-        let done = self.do_step(host, &unit, version, step, entry, ctx);
+        let done = match number_steps::run(host, version, version.unit(&unit, step.function), step, entry, ctx) {
+            Some(Ok(false)) => return GO_ON,
+            Some(done) => done.map(|_| ()),
+            None => self.do_step(host, &unit, version, step, entry, ctx),
+        };
         if done.is_err() {
             activation.raised = true;
             return RAISED;

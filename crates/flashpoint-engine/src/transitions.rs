@@ -369,6 +369,51 @@ fn a_handler_that_raises_ends_what_the_loop_holds() {
 }
 
 #[test]
+fn an_exit_without_memory_ends_what_the_loop_holds() {
+    // `range` objects are made at the exit, before what the loop holds is handed on.
+    let mut b = Builder::new("f", &["n", "factor"]);
+    let (r, s, i) = (b.local("r"), b.local("s"), b.local("i"));
+    b.constant_to(s, Const::Int(1));
+    let range = b.global("range");
+    let iterable = b.call(range, &[b.param(0)]);
+    b.move_to(r, iterable);
+    for _ in 0..2 {
+        b.for_each(i, r, |b| {
+            let product = b.binary(BinOp::Mul, s, b.param(1));
+            b.move_to(s, product);
+        });
+    }
+    b.ret(s);
+    let mut script = Script::new();
+    let unit = script.define(b.finish());
+    let args = [Slot::int(100), Slot::int(10)];
+    for _ in 0..2 {
+        assert_eq!(script.call(&unit, &args), format!("1{}", "0".repeat(200)));
+    }
+    let n_objects = script.host.n_objects();
+    script.at_polls(|host, n| {
+        host.out_of_memory = n == 80;
+        host.interrupt = n == 80;
+    });
+    assert_eq!(script.call(&unit, &args), "RuntimeError");
+    assert_eq!(script.host.n_objects(), n_objects);
+}
+
+#[test]
+fn a_loop_asks_for_tier_2_with_the_host_attached() {
+    // Without it, a fork on another thread could find the engine's locks taken.
+    let mut script = Script::new();
+    let unit = script.define(nest());
+    let (at_attach, n_asked) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let (engine, waiting) = (script.engine.clone(), at_attach.clone());
+    script.host.on_attach = Some(Rc::new(move |_| waiting.set(engine.compiler.n_waiting())));
+    let (engine, asked) = (script.engine.clone(), n_asked.clone());
+    script.at_polls(move |_, _| asked.set(asked.get() + usize::from(engine.compiler.n_waiting() > at_attach.get())));
+    assert_eq!(script.call(&unit, &[Slot::int(1), Slot::int(1000)]), "499500");
+    assert_eq!(n_asked.get(), 1, "between the attach and the look at signals of one poll");
+}
+
+#[test]
 fn a_loop_hands_what_it_holds_to_better_code() {
     let mut script = Script::new();
     let unit = script.define(power());
@@ -522,4 +567,34 @@ fn requests_are_taken_hottest_first_and_dropped_when_nobody_wants_them() {
     assert!(script.step());
     assert_eq!(tiers(), [Some(2), None, Some(2)]);
     assert!(!script.step());
+}
+
+#[test]
+fn versions_that_break_again_and_again_are_made_less_and_less_often() {
+    let mut b = Builder::new("f", &[]);
+    let step = b.global("step");
+    b.ret(step);
+    let mut script = Script::new();
+    let unit = script.define(b.finish());
+    let call = |script: &mut Script, value: i64| {
+        script.host.set_global("step", Slot::int(value));
+        assert_eq!(script.call(&unit, &[]), value.to_string());
+    };
+    let before = script.engine.compiler.next_number();
+    for value in 0..200 {
+        call(&mut script, value);
+    }
+    // Five at once; then after 1, 2, 4 ... 64 calls more; the next one would be made after 128.
+    assert_eq!(script.engine.compiler.next_number() - before - 1, 12, "versions made in 200 calls");
+    for _ in 0..80 {
+        call(&mut script, -1);
+    }
+    assert_eq!(best_tier(&unit), Some(1), "what stays as it is gets code in the end");
+    // That version has run often enough to have paid for its making: the next one need not wait.
+    for _ in 0..40 {
+        call(&mut script, -1);
+    }
+    let before = script.engine.compiler.next_number();
+    call(&mut script, -2);
+    assert_eq!(script.engine.compiler.next_number() - before - 1, 1);
 }

@@ -12,7 +12,7 @@ use crate::typed::{Block, TypedFunction};
 /// First bytes of every message.
 pub const MAGIC: [u8; 4] = *b"FPIR";
 /// Version of everything that is serialised.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The symbol of the word that holds the version's number, which exits store to `Context::exit_version`. Placed by the
 /// loader, so that code depends on no process.

@@ -8,7 +8,7 @@ use crate::typed::*;
 
 impl Helper {
     /// Every helper, in the order of their numbers.
-    pub const ALL: [Helper; 11] = [
+    pub const ALL: [Helper; 10] = [
         Helper::GenericStep,
         Helper::Release,
         Helper::Retain,
@@ -17,7 +17,6 @@ impl Helper {
         Helper::Poll,
         Helper::FloatPow,
         Helper::RoundDigits,
-        Helper::Int128ToFloat,
         Helper::IntPow,
         Helper::HostFunction,
     ];
@@ -35,7 +34,6 @@ impl Helper {
             Helper::Poll => (&[], &[I64]),
             Helper::FloatPow => (&[F64, F64], &[F64]),
             Helper::RoundDigits => (&[F64, I64], &[F64]),
-            Helper::Int128ToFloat => (&[I64, I64], &[F64]),
             Helper::IntPow => (&[I64, I64], &[I64, I64]),
         }
     }

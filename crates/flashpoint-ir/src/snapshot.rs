@@ -227,7 +227,7 @@ impl Snapshot {
     }
 
     /// Functions first, then the cells' contents, then slots: the order in which they are made.
-    fn recipes(&self) -> impl Iterator<Item = &Recipe> {
+    pub fn recipes(&self) -> impl Iterator<Item = &Recipe> {
         let returned = if let ExitKind::Return(recipe) = &self.exit { Some(recipe) } else { None };
         let functions = self.objects.iter().flat_map(ObjectRecipe::before_cells);
         let contents = self.objects.iter().filter_map(ObjectRecipe::content);

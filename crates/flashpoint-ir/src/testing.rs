@@ -369,7 +369,7 @@ impl Generator<'_, '_> {
                 let args = (0..func.arity()).map(|_| self.value(func.ty())).collect();
                 self.b.libm(func, args);
             }
-            14 => self.call(&[Helper::Int128ToFloat]),
+            14 => self.call(&[Helper::FloatPow]),
             15 => self.call(&Helper::ALL),
             16 => {
                 let unit = UnitRef(self.c.below(3) as u32);

@@ -408,8 +408,6 @@ pub enum Helper {
     FloatPow = 6,
     /// `(x: f64, ndigits: i64) -> f64`: CPython's `round(x, ndigits)`, correctly rounded in decimal.
     RoundDigits = 7,
-    /// `(low: i64, high: i64) -> f64`: an `i128` to float, rounded to nearest even.
-    Int128ToFloat = 8,
     /// `(base: i64, exponent: i64) -> (value: i64, overflow: i64)`: an integer power; `overflow` is set if it does not fit.
     IntPow = 10,
     /// `(function: i64) -> i64`: calls a function of the host that has no effects, by its number. Words of its operands are

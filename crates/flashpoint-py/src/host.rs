@@ -42,12 +42,21 @@ pub struct CPythonHost<'py> {
     callers: Vec<(*const FunctionData, Pc)>,
     /// The thread's state while the thread does without the GIL; else null.
     pub detached: *mut ffi::PyThreadState,
+    /// Weak references to the arrays that the thread uses meanwhile: a list, or null. Owned.
+    pub pinned: *mut ffi::PyObject,
 }
 
 impl<'py> CPythonHost<'py> {
     #[inline]
     pub fn new(py: Python<'py>, numpy: &'static NumPy) -> Self {
-        CPythonHost { py, numpy, frame: (std::ptr::null(), Pc(0)), callers: Vec::new(), detached: std::ptr::null_mut() }
+        CPythonHost {
+            py,
+            numpy,
+            frame: (std::ptr::null(), Pc(0)),
+            callers: Vec::new(),
+            detached: std::ptr::null_mut(),
+            pinned: std::ptr::null_mut(),
+        }
     }
 
     /// The function of the running frame. The engine keeps it alive from `enter_frame` to `leave_frame`.

@@ -159,6 +159,12 @@ mod _core {
         typed::engine().policy.set_thresholds(calls, trips);
     }
 
+    /// How many functions compiled code may call by number; more are left to tier 0. `None` for the usual. For tests.
+    #[pyfunction]
+    fn set_host_function_limit(limit: Option<usize>) {
+        typed::host_functions::set_limit(limit);
+    }
+
     /// Names and descriptions of the defects that FLASHPOINT_PLANT can arm in this build; none in an ordinary one.
     #[pyfunction]
     fn planted_defects() -> Vec<(&'static str, &'static str)> {

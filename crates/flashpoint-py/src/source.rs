@@ -10,6 +10,7 @@
 //! free variables resolve in their enclosing scopes. Does not know about: the generic form.
 
 use flashpoint_ir::reason::Reason;
+use pyo3::exceptions::PyWarning;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -202,13 +203,9 @@ impl<'py> Search<'py> {
         let flags = (flags | self.future_flags) as i32;
         let kwargs = PyDict::new(py);
         kwargs.set_item(intern!(py, "dont_inherit"), true)?;
-        // A warning about the text (an invalid escape, say) was given when it was first compiled.
-        let warnings = py.import(intern!(py, "warnings"))?;
-        let quiet = warnings.call_method0("catch_warnings")?;
-        quiet.call_method0("__enter__")?;
-        warnings.call_method1("simplefilter", ("ignore",))?;
+        let quiet = Quiet::begin(py)?;
         let result = builtins.call_method("compile", (what, &self.wanted.file, "exec", flags), Some(&kwargs));
-        quiet.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
+        drop(quiet);
         match result {
             Ok(compiled) => Ok(Some(compiled)),
             Err(error) if is_about_the_text(py, &error) => Ok(None),
@@ -298,6 +295,45 @@ impl<'py> Search<'py> {
             }
         }
         Ok(n_equal)
+    }
+}
+
+/// As long as this lives, no warning is given about texts: those that the function's own text deserves (an invalid escape,
+/// say) were given when it was first compiled.
+///
+/// `warnings.catch_warnings` would do that too, but it has every module forget which warnings it has shown. So a filter is
+/// put before the others in the list that is there, and `warnings` is not told: warnings about a text are remembered nowhere.
+/// The GIL is held meanwhile, unless an audit hook or a finalizer that runs during the compile gives it up; the list stays the
+/// same object, so that a thread that changes filters then does not bring the filter back for good.
+struct Quiet<'py> {
+    /// The list, and the filter in it.
+    filter: Option<(Bound<'py, PyList>, Bound<'py, PyTuple>)>,
+}
+
+impl<'py> Quiet<'py> {
+    fn begin(py: Python<'py>) -> PyResult<Quiet<'py>> {
+        let warnings = py.import(intern!(py, "warnings"))?;
+        // Newer Pythons may keep the filters in a context variable.
+        let filters = match warnings.getattr_opt(intern!(py, "_get_filters"))? {
+            Some(of_context) => of_context.call0()?,
+            None => warnings.getattr(intern!(py, "filters"))?,
+        };
+        // `warnings` itself would object to anything else.
+        let Ok(filters) = filters.cast_into::<PyList>() else { return Ok(Quiet { filter: None }) };
+        let category = py.get_type::<PyWarning>();
+        let filter = ("ignore", py.None(), category, py.None(), 0).into_pyobject(py)?;
+        filters.insert(0, &filter)?;
+        Ok(Quiet { filter: Some((filters, filter)) })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let Some((filters, filter)) = &self.filter else { return };
+        if let Some(at) = filters.iter().position(|other| other.is(filter)) {
+            // It was there a moment ago, and no Python code has run since.
+            let _ = filters.del_item(at);
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 mod assume;
 mod closures;
 mod float_errors;
-mod host_functions;
+pub mod host_functions;
 mod iterators;
 pub mod known;
 mod native;
@@ -70,6 +70,35 @@ pub fn engine() -> &'static Engine<EngineHost> {
 pub fn engine_host(_: Python<'_>, numpy: &'static NumPy) -> EngineHost {
     // SAFETY: the caller's token proves that the GIL is held; the host does not outlive the call that makes it.
     CPythonHost::new(unsafe { Python::assume_attached() }, numpy)
+}
+
+/// Weak references to these arrays, in a list; null if there are none, `None` if they cannot be made. NumPy does not move the
+/// memory of an array to which there is a weak reference: `resize` raises then, also with `refcheck=False`.
+///
+/// # Safety
+/// The slots hold live objects; the GIL is held.
+unsafe fn pin(arrays: &[Slot]) -> Option<*mut ffi::PyObject> {
+    if arrays.is_empty() {
+        return Some(std::ptr::null_mut());
+    }
+    // SAFETY: by this function's contract; the list is this function's own, and steals each reference.
+    unsafe {
+        let pinned = ffi::PyList_New(arrays.len() as isize);
+        for (i, array) in arrays.iter().enumerate().filter(|_| !pinned.is_null()) {
+            let weak = ffi::PyWeakref_NewRef(array.a as *mut ffi::PyObject, std::ptr::null_mut());
+            if weak.is_null() {
+                ffi::Py_DECREF(pinned);
+                ffi::PyErr_Clear();
+                return None;
+            }
+            ffi::PyList_SET_ITEM(pinned, i as isize, weak);
+        }
+        if pinned.is_null() {
+            ffi::PyErr_Clear();
+            return None;
+        }
+        Some(pinned)
+    }
 }
 
 /// Stack that a compiled call may use, in bytes: more leave to tier 0, which looks at the stack itself.
@@ -199,10 +228,37 @@ impl TypedPython for EngineHost {
         opened
     }
 
-    fn detach(&mut self) {
+    fn is_exact_int(&mut self, slot: &Slot) -> bool {
+        // SAFETY: a slot of tag `Object` holds a live object; the GIL is held.
+        slot.tag == Tag::Object && unsafe { ffi::PyLong_CheckExact(slot.a as *mut ffi::PyObject) != 0 }
+    }
+
+    fn releases_quietly(&mut self, slot: &Slot) -> bool {
+        if !slot.owns() {
+            return true;
+        }
+        // SAFETY: what a slot owns is a live object; the GIL is held.
+        unsafe {
+            let object = slot.a as *mut ffi::PyObject;
+            let plain = [
+                &raw mut ffi::PyLong_Type,
+                &raw mut ffi::PyUnicode_Type,
+                &raw mut ffi::PyFloat_Type,
+                &raw mut ffi::PyBytes_Type,
+            ];
+            ffi::Py_REFCNT(object) > 1 || plain.contains(&ffi::Py_TYPE(object))
+        }
+    }
+
+    fn detach(&mut self, arrays: &[Slot]) {
         if self.detached.is_null() {
-            // SAFETY: the GIL is held; this thread touches no object until `attach`.
-            self.detached = unsafe { ffi::PyEval_SaveThread() };
+            // SAFETY: the GIL is held, and the activation keeps the arrays; this thread touches no object until `attach`.
+            unsafe {
+                if let Some(pinned) = pin(arrays) {
+                    self.pinned = pinned;
+                    self.detached = ffi::PyEval_SaveThread();
+                }
+            }
         }
     }
 
@@ -211,6 +267,8 @@ impl TypedPython for EngineHost {
         if !self.detached.is_null() {
             // SAFETY: the state that this thread has given up.
             unsafe { ffi::PyEval_RestoreThread(std::mem::replace(&mut self.detached, std::ptr::null_mut())) };
+            // SAFETY: an owned list of weak references without callbacks, or null; the GIL is held again.
+            unsafe { ffi::Py_XDECREF(std::mem::replace(&mut self.pinned, std::ptr::null_mut())) };
         }
     }
 

@@ -477,6 +477,9 @@ impl Rematerialize for RustHost {
     }
 
     fn make_range(&mut self, start: i64, stop: i64, step: i64) -> HostResult<Slot> {
+        if self.out_of_memory {
+            return Err(self.error("RuntimeError", "out of memory"));
+        }
         Ok(self.object(Object::Range { start, stop, step }))
     }
 

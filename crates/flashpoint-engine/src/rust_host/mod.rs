@@ -60,6 +60,10 @@ pub struct RustHost {
     pub interrupt: bool,
     /// Called at each poll, as a signal handler would be.
     pub on_poll: Option<Rc<PollHook>>,
+    /// Called when compiled code attaches to the host.
+    pub on_attach: Option<Rc<PollHook>>,
+    /// Whether exits find no memory for the objects that they make.
+    pub out_of_memory: bool,
     /// Functions that an engine runs, by their objects, which are owned.
     units: Vec<(Slot, Arc<Unit<RustHost>>)>,
 }
@@ -87,6 +91,8 @@ impl RustHost {
             n_polls: 0,
             interrupt: false,
             on_poll: None,
+            on_attach: None,
+            out_of_memory: false,
             units: Vec::new(),
         };
         exceptions::register(&mut host);

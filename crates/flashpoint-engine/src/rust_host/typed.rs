@@ -12,7 +12,7 @@ use flashpoint_frontend::lower::{LowerError, Lowered, Request, lower};
 use flashpoint_ir::generic::{Const, ConstIdx, GenericFunction, NestedIdx, Pc, SlotIdx};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use super::{Definition, RECURSION_LIMIT, RustFunction, RustHost};
+use super::{Definition, Object, RECURSION_LIMIT, RustFunction, RustHost};
 use crate::host::{Host, Raised};
 use crate::links::{Caller, Links};
 use crate::python::Python;
@@ -102,8 +102,10 @@ impl Python for RustHost {
     }
 
     fn restore_pending(&mut self, exception: Slot) {
-        if exception.tag != Tag::Unbound {
-            self.pending.get_or_insert(exception);
+        if self.pending.is_some() {
+            self.release(exception);
+        } else if exception.tag != Tag::Unbound {
+            self.pending = Some(exception);
         }
     }
 
@@ -113,6 +115,16 @@ impl Python for RustHost {
 
     fn warnings_raise(&mut self) -> bool {
         false
+    }
+
+    fn is_exact_int(&mut self, slot: &Slot) -> bool {
+        matches!(self.get(slot).as_deref(), Some(Object::BigInt(_)))
+    }
+
+    fn attach(&mut self) {
+        if let Some(hook) = self.on_attach.clone() {
+            hook(self);
+        }
     }
 
     fn calls_left(&mut self) -> i32 {

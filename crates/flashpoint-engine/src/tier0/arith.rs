@@ -128,12 +128,6 @@ pub fn compare_int_float(a: i128, b: f64) -> Option<Ordering> {
     Some(a.cmp(&(whole as i128)).then_with(|| whole.partial_cmp(&b).unwrap_or(Ordering::Equal)))
 }
 
-/// An `i128` as a float, rounded to nearest even.
-#[inline]
-pub fn int128_to_float(value: i128) -> f64 {
-    value as f64
-}
-
 // ---- floats
 
 /// `a // b` as CPython's `float_floor_div` computes it. Requires `b != 0`.

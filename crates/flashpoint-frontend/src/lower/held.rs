@@ -12,8 +12,6 @@
 //!   function ends, as in Python, and an exit hands it on. Kept by [`Lowering::bound_slots`].
 //! - Held values are operands of steps and nothing else: no tuple, iterator or method of the typed form contains one.
 
-use std::collections::HashSet;
-
 use flashpoint_ir::generic::{BinOp, CmpOp, GenericOp, Pc, SlotIdx, SlotKind};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
@@ -24,7 +22,7 @@ use super::control::describe_op;
 use super::state::{Key, Val};
 use super::step::{Outcome, can_step};
 use super::types::SlotType;
-use super::{Flow, Low, Lowering, Stop, Untyped};
+use super::{Flow, Low, Lowering, Stop};
 
 impl Lowering<'_> {
     /// The type under which a slot's content at entry is worked with: what may be overwritten is held, so that it ends when it
@@ -250,46 +248,6 @@ impl Lowering<'_> {
         self.state.set(dst, wide);
         self.goto_inner(next, false);
         Some(Ok(Flow::Done))
-    }
-
-    // ---- objects that the user did not allow
-
-    /// Notes an operation on objects, which is an error unless the user allows it.
-    pub(super) fn note_object(&mut self, note: Untyped) {
-        let block = self.b.current().filter(|block| !self.holding.contains(block));
-        if !self.objects.contains(&(note.clone(), block)) {
-            self.objects.push((note, block));
-        }
-    }
-
-    /// Decides which operations on objects are errors: those that are reached without passing an operation that gave a held
-    /// value. Behind one, the program has run in tier 0 before without an error, and goes on doing so.
-    pub(super) fn judge_objects(&mut self) {
-        let mut reached = HashSet::from([self.entry_block]);
-        let mut queue = vec![self.entry_block];
-        while let Some(block) = queue.pop() {
-            if self.holding.contains(&block) {
-                continue;
-            }
-            self.b.func.for_each_successor(block, |next| {
-                if reached.insert(next) {
-                    queue.push(next);
-                }
-            });
-        }
-        let objects = std::mem::take(&mut self.objects);
-        let is_error = |block: &Option<_>| block.is_some_and(|block| reached.contains(&block));
-        for (note, _) in objects.iter().filter(|(_, block)| is_error(block)) {
-            if !self.untyped.contains(note) {
-                self.untyped.push(note.clone());
-            }
-        }
-        for (note, _) in objects.iter().filter(|(_, block)| !is_error(block)) {
-            let same = |known: &Untyped| known.function == note.function && known.pc == note.pc;
-            if !self.untyped.iter().any(same) {
-                self.untyped.push(Untyped { reason: Reason::Untyped, ..note.clone() });
-            }
-        }
     }
 
     /// Notes that the present block makes a held value.

@@ -26,16 +26,19 @@ pub mod world;
 mod arith;
 mod array;
 mod assign;
+mod builtin;
 mod call;
 mod compare;
 mod complex;
 mod control;
 mod exits;
+mod function_info;
 mod half;
 mod held;
 mod host_function;
 mod lend;
 mod math;
+mod missing;
 mod numpy;
 mod numpy_complex;
 mod numpy_make;
@@ -47,16 +50,16 @@ use std::sync::Arc;
 
 use flashpoint_ir::builder::Builder;
 use flashpoint_ir::generic::*;
-use flashpoint_ir::liveness::{Liveness, LoopInfo};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{Block, Inst, InstKind, Licences, SnapshotId, TypedFunction, Value};
 
 pub use step::{STEP_BITS, Step};
 
+use function_info::FunctionInfo;
 use state::{FrameVals, Key, Origin, State, Val};
 use types::SlotType;
-use world::{Builtin, Feedback, Known, KnownKind, World};
+use world::{Feedback, Known, World};
 
 /// Different sets of types at one operation before the lowering gives up on further ones.
 const MAX_VERSIONS: usize = 12;
@@ -174,50 +177,6 @@ enum Flow {
     Next,
     /// Nowhere: the block is complete.
     Done,
-}
-
-struct FunctionInfo {
-    generic: Arc<GenericFunction>,
-    liveness: Liveness,
-    is_leader: Vec<bool>,
-    /// Whether the operation is followed, in straight line, by a raise.
-    leads_to_raise: Vec<bool>,
-    /// Whether some operation writes the slot or ends it.
-    is_written: Vec<bool>,
-}
-
-impl FunctionInfo {
-    fn new(generic: Arc<GenericFunction>) -> FunctionInfo {
-        let liveness = Liveness::of(&generic);
-        let n = generic.ops.len();
-        let mut is_leader = vec![false; n];
-        for op in &generic.ops {
-            op.targets().for_each(|pc| is_leader[pc.idx()] = true);
-        }
-        let mut leads_to_raise = vec![false; n];
-        let mut raising = false;
-        for pc in (0..n).rev() {
-            let op = &generic.ops[pc];
-            raising = match op {
-                GenericOp::Raise { .. } | GenericOp::RaiseAssertion { .. } => true,
-                GenericOp::Jump { .. }
-                | GenericOp::Branch { .. }
-                | GenericOp::ForNext { .. }
-                | GenericOp::Return { .. } => false,
-                _ => raising,
-            };
-            leads_to_raise[pc] = raising;
-            if is_leader[pc] {
-                raising = false;
-            }
-        }
-        let mut is_written = vec![false; generic.slots.len()];
-        for op in &generic.ops {
-            op.for_each_write(|slot| is_written[slot.idx()] = true);
-            op.for_each_end(|slot| is_written[slot.idx()] = true);
-        }
-        FunctionInfo { generic, liveness, is_leader, leads_to_raise, is_written }
-    }
 }
 
 struct Lowering<'a> {
@@ -484,81 +443,6 @@ impl<'a> Lowering<'a> {
         self.b.exit(exit);
     }
 
-    /// Whether the operation is about objects that typed code does not look into: containers, text, foreign objects. Those
-    /// are an error unless the user allows them; operations on numbers, arrays and functions just run in tier 0, and so
-    /// does what mixes a number or an array with an object, which as a rule raises.
-    fn touches_objects(&self) -> bool {
-        let op = &self.info().generic.ops[self.pc.idx()];
-        let is_object = |slot: &SlotIdx| match &self.state.frame().vals[slot.idx()].ty {
-            SlotType::Opaque(_) | SlotType::Const(..) | SlotType::Held { foreign: true } => true,
-            SlotType::Known(object) => matches!(self.known.get(object), Some(Known { kind: KnownKind::Object, .. })),
-            _ => false,
-        };
-        match op {
-            GenericOp::BuildList { .. }
-            | GenericOp::BuildSet { .. }
-            | GenericOp::BuildDict { .. }
-            | GenericOp::FormatValue { .. }
-            | GenericOp::BuildString { .. }
-            | GenericOp::Append { .. }
-            | GenericOp::Insert { .. }
-            | GenericOp::Import { .. }
-            | GenericOp::ImportFrom { .. }
-            | GenericOp::WithEnter { .. }
-            | GenericOp::WithExit { .. } => true,
-            GenericOp::Binary { lhs, rhs, .. } | GenericOp::InPlace { lhs, rhs, .. } => {
-                is_object(lhs) && is_object(rhs)
-            }
-            GenericOp::Compare { op: CmpOp::In | CmpOp::NotIn, rhs, .. } => is_object(rhs),
-            GenericOp::Compare { .. } => false,
-            GenericOp::GetItem { object, .. }
-            | GenericOp::SetItem { object, .. }
-            | GenericOp::DeleteItem { object, .. }
-            | GenericOp::StoreAttr { object, .. }
-            | GenericOp::LoadAttr { object, .. } => {
-                // A missing attribute of a module raises.
-                is_object(object) && !matches!(self.state.get(*object).ty, SlotType::Known(_))
-            }
-            GenericOp::Call { callee, args, .. } => {
-                let takes_numbers = matches!(
-                    self.known_kind(&self.state.get(*callee)),
-                    Some(KnownKind::Builtin(
-                        Builtin::Math(_)
-                            | Builtin::Cmath(_)
-                            | Builtin::Numpy(_)
-                            | Builtin::NumpyType(_)
-                            | Builtin::Int
-                            | Builtin::Float
-                            | Builtin::Bool
-                            | Builtin::Complex
-                            | Builtin::Abs
-                            | Builtin::Round
-                    ))
-                );
-                is_object(callee) || (!takes_numbers && args.iter().any(is_object))
-            }
-            other => other.reads().iter().any(is_object),
-        }
-    }
-
-    /// Notes that the operation has no typed form, and whether what it gives is held.
-    fn note_missing(&mut self, what: String, holds: bool) {
-        let reason = if self.touches_objects() { Reason::NoTypedForm } else { Reason::Untyped };
-        self.note(Untyped { function: self.function(), pc: self.pc, what, reason, holds });
-    }
-
-    fn note_untyped(&mut self, what: String, reason: Reason) {
-        self.note(Untyped { function: self.function(), pc: self.pc, what, reason, holds: false });
-    }
-
-    fn note(&mut self, note: Untyped) {
-        if note.reason == Reason::NoTypedForm {
-            self.note_object(note);
-        } else if !self.untyped.contains(&note) {
-            self.untyped.push(note);
-        }
-    }
-
     /// Ends the block with a jump to an operation of the executing frame, by way of a poll if that is a back edge.
     fn goto(&mut self, pc: Pc) {
         let is_back_edge = pc <= self.pc && self.info().liveness.is_loop_header(pc);
@@ -683,40 +567,5 @@ impl<'a> Lowering<'a> {
     /// The value of an integer made from a constant.
     fn const_of(&self, value: Value) -> Option<i128> {
         self.b.iconst_value(value)
-    }
-}
-
-impl FunctionInfo {
-    /// Headers of the loops around a loop's header, from the outermost in.
-    fn headers_around(&self, header: Pc) -> Vec<Pc> {
-        let loops = self.liveness.loops();
-        let mut around: Vec<&LoopInfo> = loops.iter().filter(|l| l.header != header && l.contains(header)).collect();
-        around.sort_by_key(|l| l.depth);
-        around.into_iter().map(|l| l.header).collect()
-    }
-
-    /// The slots of a frame that matter while one of its calls is under way.
-    fn live_around_call(&self, call: Pc) -> Vec<SlotIdx> {
-        let op = &self.generic.ops[call.0 as usize];
-        let handler = self.generic.handlers.iter().find(|handler| (handler.start..handler.end).contains(&call));
-        let mut gone = Vec::new();
-        op.for_each_write(|slot| {
-            // A call that raises writes nothing: a handler finds what was there before.
-            let is_read = handler.is_some_and(|handler| self.liveness.is_live_before(handler.target, slot));
-            if !is_read || planted(Defect::HandlerForgetsTarget) {
-                gone.push(slot);
-            }
-        });
-        op.for_each_read(|slot| {
-            if self.generic.slots[slot.0 as usize].kind == SlotKind::Temp {
-                gone.push(slot);
-            }
-        });
-        let mut live: Vec<SlotIdx> =
-            self.liveness.live_before(call).chain(self.liveness.live_before(Pc(call.0 + 1))).collect();
-        live.sort();
-        live.dedup();
-        live.retain(|slot| !gone.contains(slot));
-        live
     }
 }

@@ -39,10 +39,6 @@ impl dyn EvalEnv + '_ {
         }
         match (helper, args) {
             (Helper::FloatPow, [base, exponent]) => Ok(vec![EvalValue::f64(base.as_f64().powf(exponent.as_f64()))]),
-            (Helper::Int128ToFloat, [low, high]) => {
-                let value = (high.bits() << 64 | low.bits()) as i128;
-                Ok(vec![EvalValue::f64(value as f64)])
-            }
             (Helper::IntPow, [base, exponent]) => {
                 let exponent =
                     u32::try_from(exponent.as_signed()).map_err(|_| "the exponent is out of range".to_string())?;

@@ -61,7 +61,7 @@ words! {
     Helper {
         GenericStep = "generic_step", Release = "release", Retain = "retain", NewArray = "new_array",
         FinishCall = "finish_call", Poll = "poll", FloatPow = "float_pow", RoundDigits = "round_digits",
-        Int128ToFloat = "int128_to_float", IntPow = "int_pow", HostFunction = "host_function",
+        IntPow = "int_pow", HostFunction = "host_function",
     }
     Lane {
         I1 = "i1", I8 = "i8", I16 = "i16", I32 = "i32", I64 = "i64", I128 = "i128", F32 = "f32", F64 = "f64",

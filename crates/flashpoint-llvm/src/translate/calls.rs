@@ -40,7 +40,7 @@ impl<'a> Translator<'a> {
         let mut values = vec![self.ctx];
         values.extend(args.iter().map(|arg| self.value(*arg)));
         // Functions of their numbers alone.
-        let pure = matches!(helper, Helper::FloatPow | Helper::RoundDigits | Helper::Int128ToFloat | Helper::IntPow);
+        let pure = matches!(helper, Helper::FloatPow | Helper::RoundDigits | Helper::IntPow);
         let call = self.call_table(helper_index(helper), self.ir.function_ty(&types, result), &values, pure);
         Ok(match results.len() {
             0 => vec![],

@@ -187,7 +187,9 @@ impl Entry {
             words::push_words(&mut host, &array, ty, &mut pushed);
             pushed.into_iter().for_each(|word| words.push(word));
         }
-        let result = match engine().enter_ready(&mut host, &self.ready, words.all()) {
+        // SAFETY: vectorcall gives this many live arguments, whose addresses are words.
+        let args = unsafe { std::slice::from_raw_parts(arguments.values.cast(), arguments.n_positional) };
+        let result = match engine().enter_ready(&mut host, &self.ready, words.all(), args) {
             Ok(value) => Ok(value),
             Err(unfinished) => {
                 let mut slots = [Slot::UNBOUND; N_ARGS];

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use flashpoint_engine::python::{HostFunctionStatus, Python as _};
@@ -28,6 +29,8 @@ use crate::host::convert::unbox_borrowed;
 
 /// Functions of different operand types that a process calls at most; further ones are left to tier 0.
 const MAX_FUNCTIONS: usize = 4096;
+/// As [`MAX_FUNCTIONS`], for tests.
+static LIMIT: AtomicUsize = AtomicUsize::new(MAX_FUNCTIONS);
 /// Operands of a function at most.
 const MAX_OPERANDS: usize = 8;
 
@@ -54,6 +57,11 @@ static TABLE: [OnceLock<Box<Routine>>; MAX_FUNCTIONS] = [const { OnceLock::new()
 static FOUND: Mutex<Option<Found>> = Mutex::new(None);
 type Found = HashMap<(usize, Vec<SlotType>), HostFunction>;
 
+/// Has further functions be left to tier 0 from this number of them on. For tests; `None` for what the table holds.
+pub fn set_limit(limit: Option<usize>) {
+    LIMIT.store(limit.unwrap_or(MAX_FUNCTIONS), Ordering::Relaxed);
+}
+
 /// How compiled code calls `callable` on scalars of these types.
 pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -> Option<HostFunction> {
     if args.len() > MAX_OPERANDS {
@@ -61,13 +69,18 @@ pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -
     }
     let key = (callable.as_ptr() as usize, args.to_vec());
     // Not locked while Python runs: that may wait for another thread.
-    if let Some(function) = FOUND.lock().ok()?.get_or_insert_default().get(&key) {
-        return Some(function.clone());
+    {
+        let mut found = FOUND.lock().ok()?;
+        let found = found.get_or_insert_default();
+        if let Some(function) = found.get(&key) {
+            return Some(function.clone());
+        }
+        if found.len() >= LIMIT.load(Ordering::Relaxed) {
+            return None;
+        }
     }
     let (routine, params, result) = make(host, callable, args)?;
     let is_numpy = matches!(routine, Routine::Loop(_));
-    // The reference is kept for ever.
-    let _ = callable.clone().into_ptr();
     let mut found = FOUND.lock().ok()?;
     let found = found.get_or_insert_default();
     let number = found.len();
@@ -75,6 +88,8 @@ pub fn find(host: &EngineHost, callable: &Bound<'_, PyAny>, args: &[SlotType]) -
         Entry::Occupied(other) => Some(other.get().clone()),
         Entry::Vacant(place) => {
             TABLE.get(number)?.set(Box::new(routine)).ok()?;
+            // The reference is kept for ever.
+            let _ = callable.clone().into_ptr();
             Some(place.insert(HostFunction { number: number as u64, params, result, is_numpy }).clone())
         }
     }
@@ -115,21 +130,21 @@ fn make(
 
 /// Calls a function; see [`flashpoint_engine::python::Python::call_host_function`].
 pub fn call(host: &mut EngineHost, number: u64, words: &mut [u64; SCRATCH_WORDS]) -> HostFunctionStatus {
-    let is_done = match TABLE.get(number as usize).and_then(OnceLock::get).map(Box::as_ref) {
-        Some(Routine::Loop(found)) => found.call(words),
+    match TABLE.get(number as usize).and_then(OnceLock::get).map(Box::as_ref) {
+        Some(Routine::Loop(found)) if found.call(words) => HostFunctionStatus::Done,
         Some(Routine::Function { native, callable, params, result }) => {
             if native.is_some_and(|native| native(words, params.len()).is_some()) {
                 return HostFunctionStatus::Done;
             }
             host.attach();
             match call_function(host, callable.0, params, words) {
-                Some(value) => take_result(host, value, result, words),
-                None => return left_by(host),
+                Some(value) if take_result(host, &value, result, words) => HostFunctionStatus::Called,
+                Some(_) => HostFunctionStatus::Leave,
+                None => left_by(host),
             }
         }
-        None => false,
-    };
-    if is_done { HostFunctionStatus::Done } else { HostFunctionStatus::Leave }
+        _ => HostFunctionStatus::Leave,
+    }
 }
 
 /// What becomes of the pending exception. The function's own is raised when tier 0 does the call again.
@@ -188,7 +203,7 @@ fn slot_of(ty: &SlotType, words: &mut impl Iterator<Item = u64>) -> Slot {
 }
 
 /// Puts the words of a function's result where they go, if it is of the promised type.
-fn take_result(host: &mut EngineHost, value: Bound<'static, PyAny>, ty: &SlotType, words: &mut [u64]) -> bool {
+fn take_result(host: &mut EngineHost, value: &Bound<'static, PyAny>, ty: &SlotType, words: &mut [u64]) -> bool {
     // SAFETY: a live object, the GIL is held.
     let slot = unsafe { unbox_borrowed(host.numpy, value.as_ptr()) }.unwrap_or(Slot::object(value.as_ptr() as u64));
     if !host.has_type(&slot, SlotIdx(0), ty) {

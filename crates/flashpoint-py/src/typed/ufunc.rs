@@ -54,10 +54,12 @@ pub struct Loop {
     strides: [isize; MAX_OPERANDS],
     dtypes: Vec<DType>,
     n_operands: usize,
+    /// Keeps what the addresses lead to.
+    _capsule: Py<PyAny>,
 }
 
-// SAFETY: the loop reads its context and auxiliary data, which are never freed (the capsule is kept), and writes neither; it
-// needs no GIL.
+// SAFETY: the loop reads its context and auxiliary data, which the capsule keeps, and writes neither; it needs
+// no GIL.
 unsafe impl Send for Loop {}
 // SAFETY: as above.
 unsafe impl Sync for Loop {}
@@ -132,9 +134,8 @@ impl Loop {
             strides,
             dtypes,
             n_operands: n_in,
+            _capsule: capsule.unbind(),
         };
-        // What the capsule holds is needed for ever.
-        let _ = capsule.into_ptr();
         Some(found)
     }
 
