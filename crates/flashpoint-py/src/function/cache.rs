@@ -66,7 +66,11 @@ enum Arg {
     Complex,
     Scalar(*mut ffi::PyTypeObject, DType),
     /// `is_lent`: the array's address is wanted too, as the version was made for calls in registers.
-    Array { head: ArrayHead, is_strided: bool, is_lent: bool },
+    Array {
+        head: ArrayHead,
+        is_strided: bool,
+        is_lent: bool,
+    },
 }
 
 /// Words, written from the first one on.
