@@ -211,6 +211,25 @@ def test_a_callee_that_changes_the_array_itself(how):
     check(callee_changes_a_header, how, 200, scenario=True, needs_fallback=True)
 
 
+def from_a_loop_and_from_outside(decorate, n):
+    g = large(decorate, WEIGHTED)
+
+    def f(a, w, n):
+        s = 0.0
+        for i in range(n):
+            s += g(a, i % 5, w)
+        return s
+
+    f = decorate(f)
+    a, w = float_arrays("f8", "C")
+    # The code that the loop calls serves calls from outside too, which come by the inline cache.
+    return [(f(a, w, n), [g(a, i % 5, w) for i in range(n)]) for _ in range(3)], a
+
+
+def test_a_callee_is_called_from_outside_too():
+    check(from_a_loop_and_from_outside, 100, scenario=True)
+
+
 RECURSIVE = """
 def total(a, lo, hi):
     PAD

@@ -65,7 +65,12 @@ enum Arg {
     None,
     Complex,
     Scalar(*mut ffi::PyTypeObject, DType),
-    Array { head: ArrayHead, is_strided: bool },
+    /// `is_lent`: the array's address is wanted too, as the version was made for calls in registers.
+    Array {
+        head: ArrayHead,
+        is_strided: bool,
+        is_lent: bool,
+    },
 }
 
 /// Words, written from the first one on.
@@ -221,11 +226,15 @@ impl Arg {
             SlotType::None => Arg::None,
             SlotType::Complex => Arg::Complex,
             SlotType::Numpy(dtype) => Arg::Scalar(host.numpy.scalar_type(*dtype), *dtype),
-            SlotType::Array(ArrayType { layout, .. }, _) => {
+            SlotType::Array(ArrayType { layout, .. }, owner) => {
                 // SAFETY: the slot holds a live array, as its type says.
                 let (array, _) = unsafe { host.numpy.plain_array(slot.a as *mut ffi::PyObject) }?;
                 let mask = words::layout_mask(*layout);
-                Arg::Array { head: host.numpy.head_of(array, mask), is_strided: *layout == Layout::Strided }
+                Arg::Array {
+                    head: host.numpy.head_of(array, mask),
+                    is_strided: *layout == Layout::Strided,
+                    is_lent: owner.has_object_word(),
+                }
             }
             _ => return None,
         })
@@ -278,7 +287,7 @@ impl Arg {
                         words.push(slot.b);
                     }
                 }
-                Arg::Array { head, is_strided } => {
+                Arg::Array { head, is_strided, is_lent } => {
                     let Some(array) = numpy.array_like(object, head) else { return false };
                     words.push(array.data as u64);
                     let n_dims = array.n_dims as usize;
@@ -290,6 +299,9 @@ impl Arg {
                         for axis in 0..n_dims {
                             words.push(*array.strides.add(axis) as u64);
                         }
+                    }
+                    if *is_lent {
+                        words.push(object as u64);
                     }
                 }
             }
