@@ -205,7 +205,7 @@ def test_the_base_of_a_view_is_the_array_that_owns_the_memory(tier):
     whole = np.arange(24.0).reshape(4, 6)[:].copy()
     read_only = whole.copy()
     read_only.flags.writeable = False
-    compiled = flashpoint.njit(views, tier=tier)
+    compiled = flashpoint.njit(views, tier=tier, fallback=True)
     for array in (whole, np.asfortranarray(whole), whole[1:, ::-2], whole.T, read_only, whole[:0], np.arange(3)):
         for got, wanted in zip(compiled(array, 4), views(array, 4), strict=True):
             assert got.base is wanted.base
