@@ -132,7 +132,7 @@ fn apply<H: Python>(
         let is_object = operand.tag == Tag::Object;
         some_object |= is_object;
         let is_number = matches!(operand.tag, Tag::Bool | Tag::Int | Tag::Int128 | Tag::Float | Tag::Complex);
-        if !is_number && !(is_object && host.is_exact_int(operand)) {
+        if !(is_number || is_object && host.is_exact_int(operand)) {
             return None;
         }
     }
