@@ -5,11 +5,13 @@ First what a step promises, one thing at a time; then whole programs, with and w
 
 import math
 import traceback
+import warnings
 
 import numpy as np
 import pytest
 
 import flashpoint
+from harness import check
 
 TIERS = [1, 2] if flashpoint.tier2_available() else [1]
 
@@ -318,3 +320,27 @@ def test_a_program_gives_the_same_answer(fn, args, fallback, tier, stress, monke
     compiled = flashpoint.njit(fn, tier=tier, fallback=fallback)
     for _ in range(4):
         assert outcome(compiled, args) == expected
+
+
+def warned(x):
+    warnings.warn(f"of {x}", UserWarning, stacklevel=2)
+    return x
+
+
+def calls_what_warns(x):
+    y = warned(x)
+    y += len([frame for frame in traceback.extract_stack()[-3:] if frame.name == "warns_in_a_loop"])
+    return y
+
+
+def warns_in_a_loop(n):
+    s = 0
+    for i in range(n):
+        s += calls_what_warns(i)
+        if i == n - 1:
+            s += warned(i)
+    return s
+
+
+def test_python_code_sees_the_frames_of_inlined_callers():
+    check(warns_in_a_loop, 30, needs_fallback=True)

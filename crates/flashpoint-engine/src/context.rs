@@ -162,6 +162,8 @@ pub(crate) struct Activation<H: Python> {
     /// Of a call that made no slots, the addresses of its arguments instead, in the order of the unit's slots; alive as long
     /// as the activation.
     pub arguments: *const [u64],
+    /// Whether the host was told of the call: the code was entered from a frame of tier 0.
+    pub is_told: bool,
     /// Polls that are to pass before the host is attached to again: it was busy the last time.
     pub polls_to_skip: u32,
     /// The swap generation at entry.

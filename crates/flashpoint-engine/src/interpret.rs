@@ -158,6 +158,7 @@ fn enter_frames<H: Python>(host: &mut H, frames: &mut Vec<Resumed<H>>) -> HostRe
             }
             return Err(raised);
         }
+        host.set_position(frame.pc);
     }
     Ok(())
 }

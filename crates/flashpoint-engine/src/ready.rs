@@ -98,6 +98,7 @@ impl<H: Python> Engine<H> {
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
             entry: &[],
+            is_told: false,
             arguments: args,
             polls_to_skip: 0,
             generation: if is_best { generation } else { generation.wrapping_sub(1) },

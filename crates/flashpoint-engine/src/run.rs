@@ -361,6 +361,7 @@ impl<H: Python> Engine<H> {
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
             entry: slots,
+            is_told: frame.is_some(),
             arguments: &[],
             polls_to_skip: 0,
             generation,

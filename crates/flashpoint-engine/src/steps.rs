@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flashpoint_frontend::lower::{STEP_BITS, Step};
 use flashpoint_ir::abi::Context;
-use flashpoint_ir::generic::SlotIdx;
+use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::snapshot::Recipe;
 
@@ -31,19 +31,19 @@ impl<H: Python> Engine<H> {
     pub(crate) fn run_step(&self, host: &mut H, activation: &mut Activation<H>, ctx: *mut Context, number: u64) -> i64 {
         let found;
         let entered = activation.version();
-        let (version, entry) = if entered.number == number >> STEP_BITS {
-            (entered, activation.entry())
+        let (version, entry, is_told) = if entered.number == number >> STEP_BITS {
+            (entered, activation.entry(), activation.is_told)
         } else {
             // Code called in registers: what its steps need travelled in registers, too. Its caller keeps it.
             found = self.version_by_number(number >> STEP_BITS).expect("running code has a version");
-            (&*found, &[][..])
+            (&*found, &[][..], false)
         };
         let unit = version.unit.upgrade().expect("running code has a unit");
         let step = &version.lowered.steps[number as usize & ((1 << STEP_BITS) - 1)];
         let done = match number_steps::run(host, version, version.unit(&unit, step.function), step, entry, ctx) {
             Some(Ok(false)) => return GO_ON,
             Some(done) => done.map(|_| ()),
-            None => self.do_step(host, &unit, version, step, entry, ctx),
+            None => self.do_step(host, &unit, version, step, entry, is_told, ctx),
         };
         if done.is_err() {
             activation.raised = true;
@@ -53,7 +53,8 @@ impl<H: Python> Engine<H> {
     }
 
     /// Runs the operation in a frame of its own, and puts what it gives into the context's scratch. If it raises, what was
-    /// held is still the code's.
+    /// held is still the code's. `is_told`: whether the host knows of the outermost call already.
+    #[expect(clippy::too_many_arguments, reason = "one step, told in full")]
     fn do_step(
         &self,
         host: &mut H,
@@ -61,6 +62,7 @@ impl<H: Python> Engine<H> {
         version: &Version<H>,
         step: &Step,
         entry: &[Slot],
+        is_told: bool,
         ctx: *mut Context,
     ) -> HostResult<()> {
         let owner = version.unit(unit, step.function).clone();
@@ -71,10 +73,10 @@ impl<H: Python> Engine<H> {
             frame.slots_mut()[slot.0 as usize] = rebuilder.make(host, &owner, recipe)?;
             Ok(())
         });
-        let done = done.and_then(|()| host.enter_frame(&owner.function)).and_then(|()| {
-            let done = tier0::step(&owner.code, &owner.function, &mut frame, host, step.pc);
-            host.leave_frame();
-            done
+        let calls = step.callers.iter().copied().chain([(step.function, step.pc)]);
+        let calls: Vec<_> = calls.map(|(function, pc)| (&version.unit(unit, function).function, pc)).collect();
+        let done = done.and_then(|()| {
+            within(host, &calls, is_told, |host| tier0::step(&owner.code, &owner.function, &mut frame, host, step.pc))
         });
         if let Ok(stepped) = done {
             let mut words = Vec::with_capacity(3 * step.results.len() + 3);
@@ -95,6 +97,30 @@ impl<H: Python> Engine<H> {
         frame.release(host);
         done.map(|_| ())
     }
+}
+
+/// Does something in the innermost of calls under way, of which the host is told. `is_told`: of the first it was.
+fn within<H: Python, T>(
+    host: &mut H,
+    calls: &[(&H::Function, Pc)],
+    is_told: bool,
+    what: impl FnOnce(&mut H) -> HostResult<T>,
+) -> HostResult<T> {
+    let mut n_entered = 0;
+    let mut entered = Ok(());
+    for (i, (function, pc)) in calls.iter().enumerate() {
+        if i > 0 || !is_told {
+            entered = host.enter_frame(function);
+            if entered.is_err() {
+                break;
+            }
+            n_entered += 1;
+        }
+        host.set_position(*pc);
+    }
+    let done = entered.and_then(|()| what(host));
+    (0..n_entered).for_each(|_| host.leave_frame());
+    done
 }
 
 fn take(frame: &mut Frame, slot: SlotIdx) -> Slot {

@@ -28,6 +28,8 @@ pub struct Step {
     pub function: u32,
     /// The operation.
     pub pc: Pc,
+    /// The calls around it that were inlined, from the outermost in: the caller's number and where it calls.
+    pub callers: Vec<(u32, Pc)>,
     /// The slots that it finds filled: those it reads, and those it writes that are held. The recipes' values are not those of
     /// the code any more: words are taken in order.
     pub operands: Vec<(SlotIdx, Recipe)>,
@@ -126,7 +128,15 @@ impl Lowering<'_> {
         self.note_missing(what, !writes.is_empty() && !matches!(outcome, Outcome::One(_)));
         self.store_words(&values);
         let number = (self.version << STEP_BITS) | self.steps.len() as u64;
-        self.steps.push(Step { function: self.function(), pc: self.pc, operands, n_words, results: results.clone() });
+        let calls = self.state.frames.iter().filter_map(|frame| Some((frame.function, frame.call?)));
+        self.steps.push(Step {
+            function: self.function(),
+            pc: self.pc,
+            callers: calls.collect(),
+            operands,
+            n_words,
+            results: results.clone(),
+        });
         let number = self.b.i64(number as i64);
         let inst = self.b.push(InstKind::CallHelper(Helper::GenericStep, vec![number]), &[Type::I64]);
         let status = self.b.results(inst)[0];

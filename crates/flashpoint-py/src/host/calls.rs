@@ -22,6 +22,11 @@ use super::{CPythonHost, Objects, quick, raised};
 use crate::function::is_compiled_function;
 use crate::typed::known;
 
+/// A call under way as who looks at frames sees it.
+const PASS_ON: &str = "lambda f, *args: f(*args)";
+/// Frames of callers that are shown at most; each is a call of CPython's more.
+const CALLERS_SHOWN: usize = 4;
+
 impl<'py> CPythonHost<'py> {
     /// `callee(args...)`
     pub(super) fn call_plain(&mut self, callee: &Slot, args: &[Slot]) -> HostResult<Slot> {
@@ -57,41 +62,56 @@ impl<'py> CPythonHost<'py> {
         self.snippet(call_source(args.len()), &all)
     }
 
-    /// Runs the function that `source` defines on `args`, in a frame that looks like the running one.
+    /// Runs the function that `source` defines on `args`, in a frame that looks like the running one, inside frames that look
+    /// like those of its callers.
     pub(super) fn snippet(&mut self, source: impl Into<Cow<'static, str>>, args: &[Slot]) -> HostResult<Slot> {
         let py = self.py;
         let Some(running) = self.running() else {
             let code = raised(py, super::snippet::template(py, source.into()))?.into_bound(py);
             let globals = raised(py, py.import("builtins"))?.dict().into_ptr();
-            let result = self.snippet_in(&code, globals, args);
+            let result = self.snippet_in(&[(code, globals)], args);
             // SAFETY: the reference taken two lines above.
             unsafe { ffi::Py_DECREF(globals) };
             return result;
         };
         let code = raised(py, running.snippet(py, source.into(), self.position()))?;
-        let globals = running.globals;
-        self.snippet_in(&code, globals, args)
+        if self.callers.is_empty() {
+            return self.snippet_in(&[(code, running.globals)], args);
+        }
+        let mut frames = Vec::new();
+        for (caller, pc) in self.callers.iter().skip(self.callers.len().saturating_sub(CALLERS_SHOWN)) {
+            // SAFETY: like that of the running frame, it lives until its `leave_frame`.
+            let caller = unsafe { &**caller };
+            frames.push((raised(py, caller.snippet(py, Cow::Borrowed(PASS_ON), *pc))?, caller.globals));
+        }
+        frames.push((code, running.globals));
+        self.snippet_in(&frames, args)
     }
 
-    fn snippet_in(&mut self, code: &Bound<'py, PyAny>, globals: *mut ffi::PyObject, args: &[Slot]) -> HostResult<Slot> {
+    /// Calls a function of the last of these code objects (each with its globals) on `args`, inside calls of the others.
+    fn snippet_in(&mut self, frames: &[(Bound<'py, PyAny>, *mut ffi::PyObject)], args: &[Slot]) -> HostResult<Slot> {
+        let mut functions = Vec::with_capacity(frames.len());
+        for (code, globals) in frames {
+            // SAFETY: code and globals are live.
+            let function =
+                unsafe { Bound::from_owned_ptr_or_opt(self.py, ffi::PyFunction_New(code.as_ptr(), *globals)) };
+            functions.push(function.ok_or(Raised)?);
+        }
         let mut objects = Objects::new(self);
+        for function in &functions[1..] {
+            objects.push(&Slot::object(function.as_ptr() as u64))?;
+        }
         for arg in args {
             objects.push(arg)?;
         }
-        // SAFETY: code, globals and arguments are live; the function made lives until after the call.
+        // SAFETY: function and arguments are live.
         let result = unsafe {
-            let function = ffi::PyFunction_New(code.as_ptr(), globals);
-            if function.is_null() {
-                return Err(Raised);
-            }
             let (at, n) = objects.vectorcall_args();
-            let result = ffi::PyObject_Vectorcall(function, at, n, std::ptr::null_mut());
-            ffi::Py_DECREF(function);
-            result
+            ffi::PyObject_Vectorcall(functions[0].as_ptr(), at, n, std::ptr::null_mut())
         };
         drop(objects);
         if result.is_null() {
-            strip_frame(self.py, code);
+            frames.iter().for_each(|(code, _)| strip_frame(self.py, code));
         }
         self.owned(result)
     }
