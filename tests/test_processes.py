@@ -55,6 +55,33 @@ except KeyboardInterrupt as error:
 
 
 @pytest.mark.parametrize("mode", TIERS, ids=lambda mode: mode.name)
+def test_ctrl_c_inside_a_recursion(mode, tmp_path):
+    script = """
+    import threading
+    import flashpoint
+
+    @flashpoint.njit
+    def fib(n):
+        if n < 2:
+            return n
+        return fib(n - 1) + fib(n - 2)
+
+    for _ in range(100):
+        fib(12)
+    ran = threading.Event()
+    threading.Timer(0.05, ran.set).start()
+    print("looping", flush=True)
+    try:
+        fib(80)
+    except KeyboardInterrupt:
+        print(ran.is_set(), fib(10))
+    """
+    status, output, errors, seconds = interrupt_script(script, tmp_path, **environment(mode))
+    assert (status, output) == (0, "True 55\n"), errors
+    assert seconds < 5, "the recursion polls for signals"
+
+
+@pytest.mark.parametrize("mode", TIERS, ids=lambda mode: mode.name)
 def test_signal_handlers_run_and_the_loop_goes_on(mode, tmp_path):
     script = """
     import signal

@@ -7,6 +7,7 @@
 //!
 //! Invariant: only values that travel in registers are arguments of such calls, because the exits of the callee find no
 //! slots of a caller; an array brings the address of its object with it ([`Owner::Lent`]).
+//! Versions made for such calls serve calls from outside too, whose arguments bring the same words.
 
 use std::cell::RefCell;
 use std::sync::Arc;

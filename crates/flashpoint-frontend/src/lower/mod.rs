@@ -202,6 +202,8 @@ struct Lowering<'a> {
     has_numpy_floats: bool,
     /// Calls of the function itself. They lack the parameters that are not slots until all of those are known.
     own_calls: Vec<Inst>,
+    /// The exit before the first operation, for a poll.
+    first_exit: Option<SnapshotId>,
 
     blocks: HashMap<Key, Block>,
     n_versions: HashMap<(Pc, state::Path), usize>,
@@ -239,6 +241,7 @@ impl<'a> Lowering<'a> {
             steps: Vec::new(),
             has_numpy_floats: false,
             own_calls: Vec::new(),
+            first_exit: None,
             blocks: HashMap::new(),
             n_versions: HashMap::new(),
             queue: VecDeque::new(),
@@ -272,6 +275,9 @@ impl<'a> Lowering<'a> {
             self.around_entry = self.functions[&0].headers_around(request.entry);
         }
         self.pc = request.entry;
+        if request.entry == Pc(0) && request.function.ops.iter().any(|op| matches!(op, GenericOp::Call { .. })) {
+            self.first_exit = Some(self.snapshot_at(Pc(0), Reason::Swap));
+        }
         self.goto_inner(request.entry, false);
         while let Some((key, block)) = self.queue.pop_front() {
             self.lower_block(key, block);
@@ -284,6 +290,7 @@ impl<'a> Lowering<'a> {
 
     fn finish(mut self) -> Lowered {
         self.judge_objects();
+        self.poll_in_recursion();
         let beyond_slots: Vec<Value> = self
             .params
             .iter()
@@ -305,6 +312,17 @@ impl<'a> Lowering<'a> {
             untyped: self.untyped,
             steps: self.steps,
             has_numpy_floats: self.has_numpy_floats,
+        }
+    }
+
+    /// A recursion need not come round a loop: code that calls itself polls where it begins.
+    fn poll_in_recursion(&mut self) {
+        if let Some(exit) = self.first_exit.filter(|_| !self.own_calls.is_empty()) {
+            let entry = self.entry_block.index();
+            let terminator = self.b.func.blocks[entry].insts.pop().expect("the block is complete");
+            self.b.switch_to(self.entry_block);
+            self.b.poll(exit);
+            self.b.func.blocks[entry].insts.push(terminator);
         }
     }
 
