@@ -27,7 +27,9 @@ fn args_for(func: &TypedFunction, seed: u64) -> Vec<Arg> {
 }
 
 fn check_seed(seed: u64, options: PassOptions) {
-    let func = random_typed(&mut Choices::from_seed(seed), Style::Executable);
+    let mut func = random_typed(&mut Choices::from_seed(seed), Style::Executable);
+    // With that licence a product with zero may be zero where it was NaN: its rules have tests of their own.
+    func.licences.fastmath = false;
     let mut optimized = func.clone();
     optimize(&mut optimized, &verifying(options));
     for round in 0..4 {
