@@ -273,14 +273,7 @@ def test_calls_with_arrays_stay_compiled_and_keep_no_reference(tier):
     assert (f.counters()["deopts"], g.counters()["calls"], sys.getrefcount(a), sys.getrefcount(w)) == before
 
 
-DOT = """
-def dot(a, i, w):
-    PAD
-    s = 0.0
-    for j in range(len(a)):
-        s += a[j] * w[i, j]
-    return s
-"""
+DOT = WEIGHTED.replace("    a[0] = s\n", "")
 
 
 @pytest.mark.parametrize("tier", TIERS)
