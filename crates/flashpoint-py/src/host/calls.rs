@@ -47,10 +47,7 @@ impl<'py> CPythonHost<'py> {
             objects.push(arg)?;
         }
         // SAFETY: `callable` and the arguments are live objects; the result is owned or null.
-        let result = unsafe {
-            let (at, n) = objects.vectorcall_args();
-            ffi::PyObject_Vectorcall(callable, at, n, std::ptr::null_mut())
-        };
+        let result = unsafe { objects.call(callable) };
         drop(objects);
         self.owned(result)
     }
@@ -105,10 +102,7 @@ impl<'py> CPythonHost<'py> {
             objects.push(arg)?;
         }
         // SAFETY: function and arguments are live.
-        let result = unsafe {
-            let (at, n) = objects.vectorcall_args();
-            ffi::PyObject_Vectorcall(functions[0].as_ptr(), at, n, std::ptr::null_mut())
-        };
+        let result = unsafe { objects.call(functions[0].as_ptr()) };
         drop(objects);
         if result.is_null() {
             frames.iter().for_each(|(code, _)| strip_frame(self.py, code));

@@ -175,10 +175,7 @@ fn call_function(
         objects.push(&slot_of(ty, &mut words)).ok()?;
     }
     // SAFETY: `callable` and the arguments are live objects, the GIL is held; the result is owned or null.
-    unsafe {
-        let (at, n) = objects.vectorcall_args();
-        Bound::from_owned_ptr_or_opt(host.py, ffi::PyObject_Vectorcall(callable, at, n, std::ptr::null_mut()))
-    }
+    unsafe { Bound::from_owned_ptr_or_opt(host.py, objects.call(callable)) }
 }
 
 /// A scalar of this type, from its words as compiled code stores them.
