@@ -194,6 +194,8 @@ impl Window<'_> {
 const FULL: usize = (1 << 28) / size_of::<Slot>();
 /// Chunks double in size up to so many times.
 const MAX_DOUBLINGS: usize = 8;
+/// Chunks that are never freed: 6 MB. Memory that is given back must be paged in again by the next recursion.
+const KEPT_CHUNKS: usize = 6;
 
 thread_local! {
     static WINDOWS: Rc<WindowStack> = Rc::new(WindowStack::new());
@@ -285,13 +287,14 @@ impl WindowStack {
         self.top.set(self.start.get());
     }
 
-    /// The window at the beginning of a chunk is gone.
+    /// The window at the beginning of a chunk is gone. The chunk is kept for the next call, large ones above it are freed.
     #[cold]
     #[inline(never)]
     fn leave_chunk(&self) {
         let chunk = self.chunk.get();
         if chunk > 0 {
-            let chunks = self.chunks.borrow();
+            let mut chunks = self.chunks.borrow_mut();
+            chunks.truncate(KEPT_CHUNKS.max(chunk + 1));
             self.top.set(chunks[chunk].below);
             self.is_full.set(false);
             self.select(chunk - 1, &chunks[chunk - 1]);
@@ -362,5 +365,55 @@ impl Registers {
             (*slot).a = value.a;
             (*slot).b = value.b;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flashpoint_ir::generic::GenericOp;
+
+    use super::super::tests::Builder;
+    use super::*;
+
+    #[test]
+    fn memory_of_a_deep_recursion_is_freed() {
+        let mut b = Builder::new("f", &["x"]);
+        let src = b.param(0);
+        b.op(GenericOp::Return { src });
+        let code = Code::load(Arc::new(b.finish()), 1).expect("the code loads");
+        let stack = WindowStack::new();
+        let n_chunks = |stack: &WindowStack| stack.chunks.borrow().len();
+
+        for _ in 0..2 {
+            let mut windows: Vec<_> = (0..200 * FIRST_CHUNK).map(|_| stack.push(&code)).collect();
+            let most = n_chunks(&stack);
+            assert!(most > KEPT_CHUNKS + 2, "{most} chunks");
+            // Each is in use until it is popped, whatever was freed meanwhile.
+            for (i, window) in windows.iter_mut().enumerate() {
+                window.slots_mut()[0] = Slot::int(i as i64);
+            }
+            while let Some(mut window) = windows.pop() {
+                assert_eq!(window.slots_mut()[0], Slot::int(windows.len() as i64));
+                stack.pop(&window);
+                assert!(n_chunks(&stack) <= KEPT_CHUNKS.max(stack.chunk.get() + 2), "more than one is spare");
+            }
+            assert_eq!((stack.chunk.get(), n_chunks(&stack)), (0, KEPT_CHUNKS));
+        }
+        // Calls that go up and down at a chunk's end find their memory there.
+        let below: Vec<_> = (0..FIRST_CHUNK / code.frame_image().len()).map(|_| stack.push(&code)).collect();
+        for _ in 0..3 {
+            let above = stack.push(&code);
+            let address = above.slots;
+            assert_eq!(stack.chunk.get(), 1);
+            stack.pop(&above);
+            assert_eq!(stack.chunk.get(), 0);
+            let again = stack.push(&code);
+            assert_eq!(again.slots, address);
+            stack.pop(&again);
+        }
+        below.iter().rev().for_each(|window| stack.pop(window));
+        assert_eq!(stack.top.get(), stack.start.get());
     }
 }
