@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use flashpoint_frontend::lower::EntrySource;
 use flashpoint_ir::slot::{Slot, Tag};
 
+use crate::events::{self, Topic};
 use crate::exits::Resumed;
 use crate::host::{HostResult, Raised};
 use crate::osr;
@@ -90,6 +91,9 @@ impl<H: Python> Engine<H> {
         loop {
             let osr::LoopCode { version, compiled, beyond } = code;
             unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
+            if events::enabled(Topic::Osr) {
+                eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
+            }
             let mut slots = frame.to_vec();
             slots.extend(&beyond);
             let address = frame.as_mut_ptr();

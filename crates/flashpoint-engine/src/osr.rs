@@ -7,20 +7,21 @@
 //! - Tier 2 is asked for code that hands over only once it has run for some polls: as a rule it is left before.
 //! - A call that spends its time in loops for which there is code goes to them by tier 0, which asks at the entry of an
 //!   outermost loop too; a version for the whole call, with the same loops in it, is compiled only if calls go on
-//!   ([`Version::is_in_loops`]).
+//!   ([`Version::is_in_loops`]), and only if it has no more steps in those loops than their own code ([`loops_know_more`]).
 //!
 //! [`Reason::HandOver`]: flashpoint_ir::reason::Reason::HandOver
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use flashpoint_frontend::lower::Step;
 use flashpoint_frontend::lower::types::SlotType;
 use flashpoint_ir::generic::{GenericOp, Pc, SlotIdx};
 use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::slot::{Slot, Tag};
 
-use crate::events::{self, Topic};
 use crate::host::HostResult;
 use crate::opened::Opened;
 use crate::python::Python;
@@ -40,6 +41,41 @@ const MAX_EXITS: u32 = 2;
 pub(crate) fn hands_over<H: Python>(unit: &Unit<H>, version: &Version<H>) -> bool {
     let of_entry = unit.liveness.loop_at(version.entry).filter(|_| version.entry != Pc(0));
     of_entry.is_some_and(|index| unit.liveness.loops()[index].parent.is_some())
+}
+
+/// Whether the code of one of the function's loops does without steps that this version for calls has in the same loop: where
+/// the loop is entered, it knows the array that an item, an attribute or a call gave, which is held in the version. `None` if
+/// the version has steps in loops, and none of these has code yet.
+pub(crate) fn loops_know_more<H: Python>(unit: &Unit<H>, version: &Version<H>) -> Option<bool> {
+    let has_steps = version.lowered.steps.iter().any(|step| unit.liveness.innermost_loop(outermost(step)).is_some());
+    if !has_steps {
+        return Some(false);
+    }
+    let of_other_arguments = |looped: &Version<H>| {
+        looped.slots.iter().any(|(slot, ty)| version.slots.iter().any(|(arg, other)| arg == slot && other != ty))
+    };
+    let versions = unit.versions();
+    let of_loops = versions.iter().filter(|looped| {
+        looped.entry != Pc(0)
+            && looped.epoch == unit.epoch()
+            && looped.cell.peek(|code| code.is_some())
+            && !of_other_arguments(looped)
+    });
+    let n_steps = of_loops.map(|looped| [version, looped].map(|version| n_steps(unit, version, looped.entry)));
+    n_steps.filter(|[of_calls, _]| *of_calls > 0).map(|[of_calls, of_loop]| of_loop < of_calls).max()
+}
+
+/// The number of operations in the loop with this header that are steps of the version.
+fn n_steps<H: Python>(unit: &Unit<H>, version: &Version<H>, header: Pc) -> usize {
+    let Some(looped) = unit.liveness.loop_at(header).map(|index| &unit.liveness.loops()[index]) else { return 0 };
+    let steps = version.lowered.steps.iter().filter(|step| looped.contains(outermost(step)));
+    // An operation is a step of its own for each set of types that reach it.
+    steps.map(|step| (&step.callers, step.pc)).collect::<HashSet<_>>().len()
+}
+
+/// Where a step stands in the function itself: the operation, or the call in which it was inlined.
+fn outermost(step: &Step) -> Pc {
+    step.callers.first().map_or(step.pc, |(_, call)| *call)
 }
 
 impl<H: Python> Engine<H> {
@@ -310,9 +346,6 @@ impl<H: Python> EngineHooks<'_, H> {
         }
         match code_for(host, &version) {
             Some(compiled) => {
-                if events::enabled(Topic::Osr) {
-                    eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
-                }
                 // The next visit of the loop in tier 0 asks again soon; that of an outermost loop, at once.
                 let looped = &code.loops()[loop_index];
                 looped.arm(trips);

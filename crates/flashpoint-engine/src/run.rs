@@ -220,11 +220,22 @@ impl<H: Python> Engine<H> {
         let calls_before = if forced.is_some() { 0 } else { self.policy.calls_before_tier1() };
         let is_called_often = version.misses.fetch_add(1, Ordering::Relaxed) >= calls_before;
         let in_loops = version.is_in_loops();
+        let is_hot = unit.has_hot_loop.load(Ordering::Relaxed) && !in_loops;
+        if !is_called_often && !is_hot {
+            return;
+        }
+        if forced.is_none() {
+            match osr::loops_know_more(unit, version) {
+                Some(true) => return,
+                None if !is_called_often => return,
+                _ => {}
+            }
+        }
         if is_called_often && in_loops && forced.is_none() && self.compiler.has_tier2() {
             // Its loops have code already: nobody needs to wait for tier 1.
             version.cell.requested.store(1, Ordering::Relaxed);
             self.request_tier2(unit, version);
-        } else if is_called_often || (unit.has_hot_loop.load(Ordering::Relaxed) && !in_loops) {
+        } else {
             self.request_code(unit, version, forced);
         }
     }
