@@ -22,6 +22,7 @@ mod quick;
 mod remat;
 mod snippet;
 pub mod stack;
+pub mod vectorcall;
 
 use std::ffi::c_int;
 use std::ptr::NonNull;

@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::convert::{object_of, to_bound, unbox_owned};
 use super::data::FunctionData;
 use super::exceptions::strip_frame;
+use super::vectorcall::vectorcall;
 use super::{CPythonHost, Objects, quick, raised};
 use crate::function::is_compiled_function;
 use crate::typed::known;
@@ -49,7 +50,7 @@ impl<'py> CPythonHost<'py> {
         // SAFETY: `callable` and the arguments are live objects; the result is owned or null.
         let result = unsafe {
             let (at, n) = objects.vectorcall_args();
-            ffi::PyObject_Vectorcall(callable, at, n, std::ptr::null_mut())
+            vectorcall(callable, at, n, std::ptr::null_mut())
         };
         drop(objects);
         self.owned(result)
@@ -107,7 +108,7 @@ impl<'py> CPythonHost<'py> {
         // SAFETY: function and arguments are live.
         let result = unsafe {
             let (at, n) = objects.vectorcall_args();
-            ffi::PyObject_Vectorcall(functions[0].as_ptr(), at, n, std::ptr::null_mut())
+            vectorcall(functions[0].as_ptr(), at, n, std::ptr::null_mut())
         };
         drop(objects);
         if result.is_null() {

@@ -26,6 +26,7 @@ use super::native::{self, Native};
 use super::ufunc::Loop;
 use crate::host::Objects;
 use crate::host::convert::unbox_borrowed;
+use crate::host::vectorcall::vectorcall;
 
 /// Functions of different operand types that a process calls at most; further ones are left to tier 0.
 const MAX_FUNCTIONS: usize = 4096;
@@ -177,7 +178,7 @@ fn call_function(
     // SAFETY: `callable` and the arguments are live objects, the GIL is held; the result is owned or null.
     unsafe {
         let (at, n) = objects.vectorcall_args();
-        Bound::from_owned_ptr_or_opt(host.py, ffi::PyObject_Vectorcall(callable, at, n, std::ptr::null_mut()))
+        Bound::from_owned_ptr_or_opt(host.py, vectorcall(callable, at, n, std::ptr::null_mut()))
     }
 }
 
