@@ -369,7 +369,7 @@ print(type(result[0]).__name__, result[0])
 
 
 @pytest.mark.parametrize("mode", TIERS, ids=lambda mode: mode.name)
-@pytest.mark.parametrize("where", ["cached", "general"])
+@pytest.mark.parametrize("where", ["cached", "general", "in a tuple"])
 def test_an_array_is_not_moved_while_a_loop_does_without_the_gil(mode, where, tmp_path):
     """NumPy would free the memory that the loop reads and writes."""
     script = """
@@ -388,6 +388,12 @@ a.resize((3000, 3000), refcheck=False)
 cell[0] = 0.0
 print(a[2999, 2999], fill(a, np.ones(2)))
 """
-    calls = "" if where == "cached" else "cached = fill\nfill = lambda *args: cached(*args, **{})\n"
+    calls = {
+        "cached": "",
+        "general": "cached = fill\nfill = lambda *args: cached(*args, **{})\n",
+        "in a tuple": "of_tuple = fill\nfill = lambda *args: of_tuple((args, 1))\n",
+    }[where]
+    watch = WATCH if where != "in a tuple" else WATCH.replace("(a, cell):\n", "(t):\n    a, cell = t[0]\n")
+    watch = watch if where != "in a tuple" else watch.replace("  function(a, cell)", "  function(((a, cell), 1))")
     expected = "['cannot', 'resize', 'an']\n" * 2 + "True 0\n0.0 0\n"
-    assert run(WATCH + calls + script, mode, tmp_path) == expected
+    assert run(watch + calls + script, mode, tmp_path) == expected

@@ -112,7 +112,7 @@ pub trait Python: Host + Rematerialize + Sized + 'static {
     }
 
     /// Lets other threads run Python code; nothing is asked of the host until [`Python::attach`]. The memory of these arrays
-    /// stays where it is meanwhile.
+    /// (and of those in tuples and iterators among them) stays where it is meanwhile.
     fn detach(&mut self, arrays: &[Slot]) {
         let _ = arrays;
     }

@@ -76,8 +76,8 @@ pub fn engine_host(_: Python<'_>, numpy: &'static NumPy) -> EngineHost {
 /// memory of an array to which there is a weak reference: `resize` raises then, also with `refcheck=False`.
 ///
 /// # Safety
-/// The slots hold live objects; the GIL is held.
-unsafe fn pin(arrays: &[Slot]) -> Option<*mut ffi::PyObject> {
+/// These are live objects; the GIL is held.
+unsafe fn pin(arrays: &[*mut ffi::PyObject]) -> Option<*mut ffi::PyObject> {
     if arrays.is_empty() {
         return Some(std::ptr::null_mut());
     }
@@ -85,7 +85,7 @@ unsafe fn pin(arrays: &[Slot]) -> Option<*mut ffi::PyObject> {
     unsafe {
         let pinned = ffi::PyList_New(arrays.len() as isize);
         for (i, array) in arrays.iter().enumerate().filter(|_| !pinned.is_null()) {
-            let weak = ffi::PyWeakref_NewRef(array.a as *mut ffi::PyObject, std::ptr::null_mut());
+            let weak = ffi::PyWeakref_NewRef(*array, std::ptr::null_mut());
             if weak.is_null() {
                 ffi::Py_DECREF(pinned);
                 ffi::PyErr_Clear();
@@ -253,9 +253,11 @@ impl TypedPython for EngineHost {
 
     fn detach(&mut self, arrays: &[Slot]) {
         if self.detached.is_null() {
+            let mut objects = Vec::with_capacity(arrays.len());
+            arrays.iter().for_each(|slot| words::push_arrays(self, slot, &mut objects));
             // SAFETY: the GIL is held, and the activation keeps the arrays; this thread touches no object until `attach`.
             unsafe {
-                if let Some(pinned) = pin(arrays) {
+                if let Some(pinned) = pin(&objects) {
                     self.pinned = pinned;
                     self.detached = ffi::PyEval_SaveThread();
                 }

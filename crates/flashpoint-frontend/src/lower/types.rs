@@ -145,9 +145,9 @@ pub enum Owner {
     ViewOfKnown(u32),
     /// A view into the memory of an array made by this code.
     ViewOfMade,
-    /// An array that the caller has: its address travels along (`ptr`), and it lives as long as the call.
+    /// An array that the caller has, or a tuple at entry: its address travels along (`ptr`), and it lives as long as the call.
     Lent,
-    /// A view into the memory of an array that the caller has, whose address travels along.
+    /// A view into the memory of such an array, whose address travels along.
     ViewOfLent,
 }
 

@@ -14,7 +14,9 @@ use crate::host::numpy::ArrayFields;
 /// Axes of an array that typed code looks into.
 pub const MAX_RANK: i32 = 8;
 /// Items of a tuple that typed code looks into.
-const MAX_ITEMS: isize = 16;
+const MAX_ITEMS: usize = 16;
+/// Words of a tuple, nested ones included: each is a parameter of every block where the tuple lives.
+const MAX_TUPLE_WORDS: usize = 64;
 /// `NPY_ARRAY_C_CONTIGUOUS`, `NPY_ARRAY_F_CONTIGUOUS`.
 const C_CONTIGUOUS: i32 = 1;
 const F_CONTIGUOUS: i32 = 2;
@@ -47,31 +49,77 @@ fn object_type(host: &mut EngineHost, address: u64, place: SlotIdx) -> SlotType 
         return SlotType::Array(ty, Owner::Entry(place.0));
     }
     let object = address as *mut ffi::PyObject;
-    // SAFETY: the slot holds a live object; an exact tuple has `ob_size` items. The GIL is held.
+    // SAFETY: the slot holds a live object; the GIL is held.
     unsafe {
-        if ffi::Py_TYPE(object) == &raw mut ffi::PyTuple_Type {
-            let n = ffi::PyTuple_GET_SIZE(object);
-            if n > MAX_ITEMS {
-                return SlotType::Opaque(place.0);
-            }
-            let items: Vec<SlotType> = (0..n)
-                .map(|i| match unbox_borrowed(host.numpy, ffi::PyTuple_GET_ITEM(object, i)) {
-                    Some(item) => slot_type(host, &item, place),
-                    // Arrays inside a tuple would need an owner of their own; nested tuples are looked into.
-                    None => match object_type(host, ffi::PyTuple_GET_ITEM(object, i) as u64, place) {
-                        inner @ (SlotType::Tuple(_) | SlotType::Untyped(_)) => inner,
-                        SlotType::Array(..) => SlotType::Untyped(place.0),
-                        _ => SlotType::Opaque(place.0),
-                    },
-                })
-                .collect();
-            if items.iter().any(|item| matches!(item, SlotType::Opaque(_))) {
-                return SlotType::Opaque(place.0);
-            }
-            let untyped = items.iter().any(|item| matches!(item, SlotType::Untyped(_)));
-            return if untyped { SlotType::Untyped(place.0) } else { SlotType::Tuple(items) };
+        match tuple_items(object) {
+            Some(items) if items.len() > MAX_ITEMS => SlotType::Opaque(place.0),
+            Some(items) => tuple_type(host, items, place),
+            None if is_numeric(host, object) => SlotType::Untyped(place.0),
+            None => SlotType::Opaque(place.0),
         }
-        if is_numeric(host, object) { SlotType::Untyped(place.0) } else { SlotType::Opaque(place.0) }
+    }
+}
+
+/// The type of a tuple of these items. An array in it brings its own address along ([`Owner::Lent`]): it lives as long as
+/// the tuple, which whoever enters keeps.
+///
+/// # Safety
+/// The items are live objects; the GIL is held.
+unsafe fn tuple_type(host: &mut EngineHost, items: &[*mut ffi::PyObject], place: SlotIdx) -> SlotType {
+    let mut types = Vec::with_capacity(items.len());
+    let mut is_typed = true;
+    for item in items {
+        // SAFETY: by this function's contract.
+        let item = unsafe { item_slot(host, *item) };
+        match slot_type(host, &item, place) {
+            SlotType::Array(ty, _) => types.push(SlotType::Array(ty, Owner::Lent)),
+            SlotType::Opaque(_) => return SlotType::Opaque(place.0),
+            SlotType::Untyped(_) => is_typed = false,
+            ty => types.push(ty),
+        }
+    }
+    let ty = SlotType::Tuple(types);
+    if is_typed && ty.machine_types().len() <= MAX_TUPLE_WORDS { ty } else { SlotType::Untyped(place.0) }
+}
+
+/// The items of an exact tuple, borrowed from it.
+///
+/// # Safety
+/// `object` is a live object, which outlives the items; the GIL is held.
+unsafe fn tuple_items<'a>(object: *mut ffi::PyObject) -> Option<&'a [*mut ffi::PyObject]> {
+    // SAFETY: by this function's contract; an exact tuple has `ob_size` items, and they never change.
+    unsafe {
+        if ffi::PyTuple_CheckExact(object) == 0 {
+            return None;
+        }
+        let items = &raw const (*object.cast::<ffi::PyTupleObject>()).ob_item;
+        Some(std::slice::from_raw_parts(items.cast(), ffi::PyTuple_GET_SIZE(object) as usize))
+    }
+}
+
+/// The slot of a tuple's item, borrowed.
+///
+/// # Safety
+/// `item` is a live object; the GIL is held.
+#[inline]
+unsafe fn item_slot(host: &EngineHost, item: *mut ffi::PyObject) -> Slot {
+    // SAFETY: by this function's contract.
+    unsafe { unbox_borrowed(host.numpy, item).unwrap_or(Slot::object(item as u64)) }
+}
+
+/// The arrays that a slot holds, or those in its tuple, nested ones included.
+pub fn push_arrays(host: &EngineHost, slot: &Slot, out: &mut Vec<*mut ffi::PyObject>) {
+    if !matches!(slot.tag, Tag::Object | Tag::SeqIter) {
+        return;
+    }
+    let object = slot.a as *mut ffi::PyObject;
+    // SAFETY: such a slot holds a live object, or its iterator's; the GIL is held.
+    unsafe {
+        match tuple_items(object) {
+            Some(items) => items.iter().for_each(|item| push_arrays(host, &item_slot(host, *item), out)),
+            None if array_type(host, slot.a).is_some() => out.push(object),
+            None => {}
+        }
     }
 }
 
@@ -124,6 +172,15 @@ pub fn has_type(host: &mut EngineHost, slot: &Slot, place: SlotIdx, ty: &SlotTyp
         (SlotType::Array(_, Owner::ViewOfLent), _) => false,
         // Of an iterator over an array, that array may be lent.
         (SlotType::Array(wanted, _), Tag::Object | Tag::SeqIter) => array_type(host, slot.a).as_ref() == Some(wanted),
+        (SlotType::Tuple(types), Tag::Object) => {
+            // SAFETY: the slot holds a live object, and a tuple its items; the GIL is held.
+            unsafe {
+                tuple_items(slot.a as *mut ffi::PyObject).is_some_and(|items| {
+                    items.len() == types.len()
+                        && items.iter().zip(types).all(|(item, ty)| has_type(host, &item_slot(host, *item), place, ty))
+                })
+            }
+        }
         _ => slot_type(host, slot, place) == *ty,
     }
 }
@@ -152,14 +209,12 @@ pub fn push_words(host: &mut EngineHost, slot: &Slot, ty: &SlotType, out: &mut V
             }
             out.push(slot.b);
         }
-        SlotType::Tuple(items) => {
-            let object = slot.a as *mut ffi::PyObject;
-            for (i, item) in items.iter().enumerate() {
-                // SAFETY: the slot holds a live tuple of as many items, as its type says.
-                unsafe {
-                    let value = ffi::PyTuple_GET_ITEM(object, i as isize);
-                    let inner = unbox_borrowed(host.numpy, value).unwrap_or(Slot::object(value as u64));
-                    push_words(host, &inner, item, out);
+        SlotType::Tuple(types) => {
+            // SAFETY: the slot holds a live tuple of as many items, as its type says; the GIL is held.
+            unsafe {
+                let items = tuple_items(slot.a as *mut ffi::PyObject).unwrap_or_default();
+                for (item, ty) in items.iter().zip(types) {
+                    push_words(host, &item_slot(host, *item), ty, out);
                 }
             }
         }
