@@ -230,25 +230,32 @@ thread.join()
     assert seconds < 10
 
 
-def test_a_daemon_thread_inside_a_loop_at_the_end_of_the_process(tmp_path):
-    script = """
+@pytest.mark.parametrize("tier", ["", "0", "1"])
+@pytest.mark.parametrize("step", ["cell[1] += 1.0", "add(cell)"])
+def test_a_daemon_thread_inside_a_loop_at_the_end_of_the_process(tmp_path, tier, step):
+    """The interpreter ends with the thread in Python code that it called, in a poll, or waiting for the GIL."""
+    script = f"""
     import threading
     import numpy as np
     import flashpoint
 
-    @flashpoint.njit
-    def spin(cell):
+    def add(cell):
+        cell[1] += len([0 for _ in range(3)])
+
+    @flashpoint.njit(fallback=True)
+    def spin(cell, add):
         while cell[0] != 1.0:
-            cell[1] += 1.0
+            {step}
         return cell[1]
 
-    cell = np.zeros(2)
-    threading.Thread(target=spin, args=(cell,), daemon=True).start()
-    while cell[1] == 0.0:
+    cells = np.zeros((3, 2))
+    for cell in cells:
+        threading.Thread(target=spin, args=(cell, add), daemon=True).start()
+    while cells[:, 1].min() < 1000.0:
         pass
     print("end")
     """
-    assert run_script(script, tmp_path=tmp_path) == ("end\n", "")
+    assert run_script(script, tmp_path=tmp_path, FLASHPOINT_TIER=tier) == ("end\n", "")
 
 
 def test_results_of_many_threads(tmp_path):

@@ -31,6 +31,7 @@ use self::cache::Cache;
 use crate::host::CPythonHost;
 use crate::host::convert::box_slot;
 use crate::host::numpy::NumPy;
+use crate::host::vectorcall::vectorcall;
 use crate::report::Report;
 use crate::signature::ArgType;
 use crate::typed::{EngineHost, EngineUnit, engine, engine_host};
@@ -180,7 +181,7 @@ fn boxed(host: &mut EngineHost, result: HostResult<Slot>) -> *mut ffi::PyObject 
 unsafe fn call_python(py_func: *mut ffi::PyObject, arguments: Arguments) -> *mut ffi::PyObject {
     let Arguments { values, n_positional, names } = arguments;
     // SAFETY: the arguments are live for the whole call.
-    unsafe { ffi::PyObject_Vectorcall(py_func, values, n_positional, names) }
+    unsafe { vectorcall(py_func, values, n_positional, names) }
 }
 
 /// Whether `object` is a function that `njit` made. The GIL is held.

@@ -22,6 +22,7 @@ mod quick;
 mod remat;
 mod snippet;
 pub mod stack;
+pub mod vectorcall;
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -174,42 +175,6 @@ impl<'py> Objects<'py> {
         let n = all.len() - 1;
         // SAFETY: there is at least the free entry.
         (unsafe { all.as_mut_ptr().add(1) }, n | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET)
-    }
-
-    /// Calls `callable` on the arguments: an owned reference, or null with an exception pending.
-    ///
-    /// # Safety
-    /// `callable` is a live object.
-    pub unsafe fn call(&mut self, callable: *mut ffi::PyObject) -> *mut ffi::PyObject {
-        let (args, n) = self.vectorcall_args();
-        let ends = HangThread;
-        // SAFETY: by this function's contract; the arguments are live objects, and the GIL is held.
-        let result = unsafe { PyObject_Vectorcall(callable, args, n, std::ptr::null_mut()) };
-        std::mem::forget(ends);
-        result
-    }
-}
-
-unsafe extern "C-unwind" {
-    /// As in `ffi`, and the thread may end in it.
-    fn PyObject_Vectorcall(
-        callable: *mut ffi::PyObject,
-        args: *const *mut ffi::PyObject,
-        n_args: usize,
-        names: *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject;
-}
-
-/// Once the interpreter is being taken down, CPython up to 3.13 ends other threads where they take the GIL back, by unwinding
-/// their stacks. Frames of compiled code and Rust's cannot be unwound so: such a thread stays where it is, as from CPython
-/// 3.14 on. (`ffi::PyEval_RestoreThread` does the same.)
-struct HangThread;
-
-impl Drop for HangThread {
-    fn drop(&mut self) {
-        loop {
-            std::thread::park();
-        }
     }
 }
 

@@ -44,7 +44,7 @@ struct Entry {
     numpy: &'static NumPy,
     args: Box<[Arg]>,
     /// Arrays whose words come last.
-    more: Box<[(Array, SlotType)]>,
+    more: Box<[(Array, Arg)]>,
     ready: Ready<crate::typed::EngineHost>,
 }
 
@@ -52,7 +52,7 @@ struct Entry {
 #[derive(Clone, Copy)]
 enum Array {
     /// No argument.
-    Known(Slot),
+    Known(*mut ffi::PyObject),
     /// The argument at this place, once more: it is lent to callees.
     Lent(usize),
 }
@@ -112,7 +112,7 @@ impl Cache {
                 let entry = entry.clone();
                 drop(entries);
                 // SAFETY: by this function's contract.
-                return unsafe { entry.call(py, arguments, words) };
+                return unsafe { entry.call(py, arguments, &mut words) };
             }
         }
         None
@@ -153,12 +153,15 @@ impl Entry {
         }
         let mut more = Vec::new();
         for param in &params[n..] {
-            let array = match param.source {
-                EntrySource::Known(object) => Array::Known(ready.known(object)),
-                EntrySource::Lent(slot) => Array::Lent(slot.idx()),
+            let (array, slot) = match param.source {
+                EntrySource::Known(object) => {
+                    let known = ready.known(object);
+                    (Array::Known(known.a as *mut ffi::PyObject), known)
+                }
+                EntrySource::Lent(slot) => (Array::Lent(slot.idx()), *slots.get(slot.idx())?),
                 EntrySource::Slot(_) => return None,
             };
-            more.push((array, param.ty.clone()));
+            more.push((array, Arg::new(host, &param.ty, &slot)?));
         }
         let n_words: usize = params.iter().map(|param| param.ty.machine_types().len()).sum();
         let entry = Entry { numpy: host.numpy, args: args.into(), more: more.into(), ready };
@@ -176,20 +179,24 @@ impl Entry {
     }
 
     #[inline]
-    unsafe fn call(&self, py: Python<'_>, arguments: Arguments, mut words: Words) -> Option<*mut ffi::PyObject> {
+    unsafe fn call(&self, py: Python<'_>, arguments: Arguments, words: &mut Words) -> Option<*mut ffi::PyObject> {
         let mut host = engine_host(py, self.numpy);
         if !engine().is_current(&mut host, &self.ready) {
             return None;
         }
-        for (array, ty) in &self.more {
-            let array = match array {
-                Array::Known(array) => *array,
-                // SAFETY: by this function's contract; there are as many arguments as the entry takes.
-                Array::Lent(at) => Slot::object(unsafe { *arguments.values.add(*at) } as u64),
+        for (array, arg) in &self.more {
+            // SAFETY: by this function's contract; there are as many arguments as the entry takes, and a current version's
+            // known objects live.
+            let fits = unsafe {
+                let object = match array {
+                    Array::Known(object) => *object,
+                    Array::Lent(at) => *arguments.values.add(*at),
+                };
+                arg.push(self.numpy, object, words)
             };
-            let mut pushed = Vec::new();
-            words::push_words(&mut host, &array, ty, &mut pushed);
-            pushed.into_iter().for_each(|word| words.push(word));
+            if !fits {
+                return None;
+            }
         }
         // SAFETY: vectorcall gives this many live arguments, whose addresses are words.
         let args = unsafe { std::slice::from_raw_parts(arguments.values.cast(), arguments.n_positional) };

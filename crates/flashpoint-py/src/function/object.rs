@@ -20,6 +20,7 @@ use pyo3::types::{PyDict, PyType};
 
 use super::binding::Arguments;
 use super::{FunctionState, call};
+use crate::host::vectorcall::staying;
 use crate::typed::EngineUnit;
 
 #[repr(C)]
@@ -119,7 +120,7 @@ unsafe extern "C" fn vectorcall(
         let (state, py_func) = ((*this).state, (*this).py_func);
         let n_positional = ffi::PyVectorcall_NARGS(n_flagged) as usize;
         let arguments = Arguments { values, n_positional, names };
-        let run = || call(py, &*state, py_func, arguments);
+        let run = || staying(|| call(py, &*state, py_func, arguments));
         // No panic may cross into C.
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
             PySystemError::new_err("flashpoint: internal error; please report it").restore(py);

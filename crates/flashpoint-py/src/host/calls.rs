@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::convert::{object_of, to_bound, unbox_owned};
 use super::data::FunctionData;
 use super::exceptions::strip_frame;
+use super::vectorcall::vectorcall;
 use super::{CPythonHost, Objects, quick, raised};
 use crate::function::is_compiled_function;
 use crate::typed::known;
@@ -47,7 +48,10 @@ impl<'py> CPythonHost<'py> {
             objects.push(arg)?;
         }
         // SAFETY: `callable` and the arguments are live objects; the result is owned or null.
-        let result = unsafe { objects.call(callable) };
+        let result = unsafe {
+            let (at, n) = objects.vectorcall_args();
+            vectorcall(callable, at, n, std::ptr::null_mut())
+        };
         drop(objects);
         self.owned(result)
     }
@@ -102,7 +106,10 @@ impl<'py> CPythonHost<'py> {
             objects.push(arg)?;
         }
         // SAFETY: function and arguments are live.
-        let result = unsafe { objects.call(functions[0].as_ptr()) };
+        let result = unsafe {
+            let (at, n) = objects.vectorcall_args();
+            vectorcall(functions[0].as_ptr(), at, n, std::ptr::null_mut())
+        };
         drop(objects);
         if result.is_null() {
             frames.iter().for_each(|(code, _)| strip_frame(self.py, code));

@@ -26,6 +26,7 @@ use super::native::{self, Native};
 use super::ufunc::Loop;
 use crate::host::Objects;
 use crate::host::convert::unbox_borrowed;
+use crate::host::vectorcall::vectorcall;
 
 /// Functions of different operand types that a process calls at most; further ones are left to tier 0.
 const MAX_FUNCTIONS: usize = 4096;
@@ -175,7 +176,10 @@ fn call_function(
         objects.push(&slot_of(ty, &mut words)).ok()?;
     }
     // SAFETY: `callable` and the arguments are live objects, the GIL is held; the result is owned or null.
-    unsafe { Bound::from_owned_ptr_or_opt(host.py, objects.call(callable)) }
+    unsafe {
+        let (at, n) = objects.vectorcall_args();
+        Bound::from_owned_ptr_or_opt(host.py, vectorcall(callable, at, n, std::ptr::null_mut()))
+    }
 }
 
 /// A scalar of this type, from its words as compiled code stores them.
