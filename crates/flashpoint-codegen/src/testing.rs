@@ -27,7 +27,9 @@ pub const VERSION: u64 = 0x1234_5678_9abc;
 pub fn backends() -> &'static [Box<dyn Backend>] {
     static BACKENDS: OnceLock<Vec<Box<dyn Backend>>> = OnceLock::new();
     BACKENDS.get_or_init(|| {
-        let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(Cranelift::new().expect("code for this machine"))];
+        let cranelift = || Cranelift::new().expect("code for this machine");
+        let mut backends: Vec<Box<dyn Backend>> =
+            vec![Box::new(cranelift()), Box::new(cranelift().optimising_up_to(0))];
         backends.extend(llvm());
         backends
     })
