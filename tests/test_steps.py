@@ -3,7 +3,10 @@
 First what a step promises, one thing at a time; then whole programs, with and without objects, under stress too.
 """
 
+import collections
 import math
+import random
+import sys
 import traceback
 import warnings
 
@@ -344,3 +347,86 @@ def warns_in_a_loop(n):
 
 def test_python_code_sees_the_frames_of_inlined_callers():
     check(warns_in_a_loop, 30, needs_fallback=True)
+
+
+def draws(generator, n):
+    total = 0.0
+    for _ in range(n):
+        total += generator.random() + generator.getrandbits(8)
+    return total
+
+
+def queues(queue, n):
+    for i in range(n):
+        queue.append(i)
+        queue.rotate(1)
+        queue.popleft()
+    return queue
+
+
+def frames_made(fn, *args):
+    """Calls of Python frames while `fn` runs."""
+    calls = []
+    sys.setprofile(lambda frame, event, arg: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        fn(*args)
+    finally:
+        sys.setprofile(None)
+    return len(calls)
+
+
+@pytest.mark.parametrize("tier", [0, *TIERS])
+@pytest.mark.parametrize(("fn", "make"), [(draws, random.Random), (queues, collections.deque)])
+def test_methods_that_look_at_no_frame_are_given_none(fn, make, tier):
+    f = flashpoint.njit(fn, tier=tier, fallback=True)
+    warm(f, make([1]) if make is collections.deque else make(1), 50)
+    left, right = (make([1]), make([1])) if make is collections.deque else (make(1), make(1))
+    assert f(left, 1000) == fn(right, 1000)
+    assert frames_made(f, left, 100) <= 1
+
+
+@pytest.mark.parametrize("tier", [0, *TIERS])
+def test_an_argument_that_is_an_object_may_look_at_frames(tier):
+    class Bits:
+        def __index__(self):
+            return len(sys._getframe(1).f_code.co_name)
+
+    def named(generator, bits, n):
+        total = 0
+        for _ in range(n):
+            total += generator.getrandbits(bits)
+        return total
+
+    f = flashpoint.njit(named, tier=tier, fallback=True)
+    warm(f, random.Random(1), Bits(), 50)
+    assert f(random.Random(1), Bits(), 500) == named(random.Random(1), Bits(), 500)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_step_runs_compiled_code_that_has_steps(tier):
+    @flashpoint.njit(tier=tier, fallback=True)
+    def inner(values, n):
+        for i in range(n):
+            values.append(math.gcd(i, 12))
+        if n == 7:
+            raise KeyError(n)
+        return (values[-1], 2**70 + n, n * 0.5, "text")
+
+    class Calls:
+        def __call__(self, values, n):
+            return inner(values, n)
+
+    def outer(calls, values, n):
+        seen = []
+        caught = 0
+        for i in range(n):
+            try:
+                seen.append((i, calls(values, i % 9 + 1)))
+            except KeyError:
+                caught += 1
+            seen.append(len(values) + i * 0.5)
+        return seen, caught
+
+    f = flashpoint.njit(outer, tier=tier, fallback=True)
+    warm(f, Calls(), [], 40)
+    assert f(Calls(), [], 200) == outer(Calls(), [], 200)

@@ -18,7 +18,7 @@ use flashpoint_ir::slot::Slot;
 
 use crate::python::Python;
 use crate::run::Engine;
-use crate::unit::{Compiled, Version};
+use crate::unit::{Compiled, Unit, Version};
 
 /// Counts up when better code was published: running loops are to look for it.
 static SWAP_GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -157,6 +157,8 @@ pub(crate) struct Activation<H: Python> {
     pub engine: *const c_void,
     /// The version that was entered, whose assumptions hold; alive as long as the activation.
     pub version: *const Version<H>,
+    /// Its unit; alive as long as the activation.
+    pub unit: *const Arc<Unit<H>>,
     /// What the slots of its unit hold at entry; alive as long as the activation.
     pub entry: *const [Slot],
     /// Of a call that made no slots, the addresses of its arguments instead, in the order of the unit's slots; alive as long
@@ -176,6 +178,8 @@ pub(crate) struct Activation<H: Python> {
     pub words: *const [u64],
     /// Arrays made by the code, released when the activation ends.
     pub made: Vec<Made>,
+    /// Room for the words of an array as it is now.
+    pub now: Vec<u64>,
 }
 
 /// An array made by compiled code.
@@ -199,6 +203,12 @@ impl<H: Python> Activation<H> {
         unsafe { &*self.version }
     }
 
+    /// The unit of that version.
+    pub fn unit<'a>(&self) -> &'a Arc<Unit<H>> {
+        // SAFETY: as for the version.
+        unsafe { &*self.unit }
+    }
+
     /// What the slots of the unit held when the version was entered.
     pub fn entry<'a>(&self) -> &'a [Slot] {
         // SAFETY: whoever enters keeps the slots for longer than the activation lives; references to them end with the
@@ -217,10 +227,10 @@ impl<H: Python> Activation<H> {
 
     /// Whether what the entered version takes for granted still holds, after other Python code may have run, and nothing
     /// better can be made of it.
-    pub fn may_go_on(&self, host: &mut H) -> bool {
+    pub fn may_go_on(&mut self, host: &mut H) -> bool {
         let version = self.version();
         version.holds(host)
-            && version.unit.upgrade().is_none_or(|unit| unit.epoch() == version.epoch)
+            && self.unit().epoch() == version.epoch
             && (!version.lowered.has_numpy_floats || host.ignores_underflow())
             && (self.arrays_are_as_read(host) || planted(Defect::ArrayHeaderKept))
     }
@@ -252,33 +262,29 @@ impl<H: Python> Activation<H> {
 
     /// Whether the arrays whose pointers, extents and strides the code has read are what they were: Python code may give an
     /// array another shape, type, memory or writability.
-    fn arrays_are_as_read(&self, host: &mut H) -> bool {
+    fn arrays_are_as_read(&mut self, host: &mut H) -> bool {
         let version = self.version();
+        if version.arrays.is_empty() && self.made.is_empty() {
+            return true;
+        }
         // SAFETY: whoever enters keeps the words for longer than the activation lives.
         let words = unsafe { &*self.words };
-        let mut now = Vec::new();
-        let mut at = 0;
-        for param in version.params() {
-            let begin = at;
-            at += param.ty.machine_types().iter().map(|ty| ty.exit_words()).sum::<usize>();
-            if !param.ty.holds_arrays() {
-                continue;
-            }
-            let Some((slot, place)) = self.array_of(param) else { continue };
+        let mut now = std::mem::take(&mut self.now);
+        let are_as_read = version.arrays.iter().all(|(number, at)| {
+            let param = &version.params()[*number];
+            let Some((slot, place)) = self.array_of(param) else { return true };
             now.clear();
-            if !host.has_type(&slot, place, &param.ty) {
-                return false;
+            host.has_type(&slot, place, &param.ty) && {
+                host.push_words(&slot, &param.ty, &mut now);
+                words.get(at.clone()) == Some(&now[..])
             }
-            host.push_words(&slot, &param.ty, &mut now);
-            if words.get(begin..at) != Some(&now[..]) {
-                return false;
-            }
-        }
-        self.made.iter().all(|made| {
+        }) && self.made.iter().all(|made| {
             now.clear();
             host.push_array_words(&made.array, &mut now);
             now == made.words && host.has_type(&made.array, SlotIdx(0), &made.ty)
-        })
+        });
+        self.now = now;
+        are_as_read
     }
 
     /// See [`Engine::relink`].
@@ -376,10 +382,38 @@ pub(crate) fn set_result(ctx: *mut Context, word: u64) {
     unsafe { (*ctx).result = word }
 }
 
-/// The first `n` scratch words.
-pub(crate) fn scratch(ctx: *mut Context, n: usize) -> Vec<u64> {
-    // SAFETY: as above.
-    unsafe { (&(*ctx).scratch)[..n].to_vec() }
+/// A copy of scratch words.
+pub(crate) struct ScratchWords {
+    few: [u64; FEW_WORDS],
+    many: Vec<u64>,
+    n: usize,
+}
+
+/// Scratch words that are copied without allocating.
+const FEW_WORDS: usize = 12;
+
+impl ScratchWords {
+    /// The first `n`.
+    #[inline]
+    pub fn new(ctx: *mut Context, n: usize) -> ScratchWords {
+        let mut words = ScratchWords { few: [0; FEW_WORDS], many: Vec::new(), n };
+        if n > FEW_WORDS {
+            // SAFETY: as above.
+            words.many = unsafe { (&(*ctx).scratch)[..n].to_vec() };
+            return words;
+        }
+        for (at, word) in words.few[..n].iter_mut().enumerate() {
+            // One by one, as the code has just stored them: the processor does not forward what it stored in parts.
+            // SAFETY: as above; there are more scratch words than a few.
+            *word = unsafe { std::ptr::read_volatile(&(&(*ctx).scratch)[at]) };
+        }
+        words
+    }
+
+    #[inline]
+    pub fn as_slice(&self) -> &[u64] {
+        if self.n > FEW_WORDS { &self.many } else { &self.few[..self.n] }
+    }
 }
 
 /// One scratch word.
@@ -393,6 +427,13 @@ pub(crate) fn scratch_word(ctx: *mut Context, at: usize) -> u64 {
 pub(crate) fn set_scratch(ctx: *mut Context, words: &[u64]) {
     // SAFETY: as above.
     unsafe { (&mut (*ctx).scratch)[..words.len()].copy_from_slice(words) }
+}
+
+/// Sets three scratch words, the first of which is number `at`.
+#[inline]
+pub(crate) fn set_scratch_at(ctx: *mut Context, at: usize, words: &[u64; 3]) {
+    // SAFETY: as above.
+    unsafe { (&mut (*ctx).scratch)[at..at + 3].copy_from_slice(words) }
 }
 
 /// Sets the tagged result of a completed callee.

@@ -30,7 +30,7 @@ pub(crate) struct Rebuilder<'a, H: Python> {
     pub unit: &'a Arc<Unit<H>>,
     /// What the slots held when the code was entered; borrowed.
     pub entry: &'a [Slot],
-    pub words: std::vec::IntoIter<u64>,
+    pub words: std::iter::Copied<std::slice::Iter<'a, u64>>,
     /// The tagged result; taken by the recipe that wants it.
     pub result_slot: Slot,
     /// The snapshot's objects; owned.

@@ -97,6 +97,7 @@ impl<H: Python> Engine<H> {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(&ready.version),
+            unit: std::ptr::from_ref(&ready.unit),
             entry: &[],
             is_told: false,
             arguments: args,
@@ -106,6 +107,7 @@ impl<H: Python> Engine<H> {
             raised: false,
             words,
             made: Vec::new(),
+            now: Vec::new(),
         };
         let state = EntryState {
             frame: std::ptr::null_mut(),

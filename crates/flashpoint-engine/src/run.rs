@@ -6,12 +6,13 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use flashpoint_frontend::lower::types::SlotType;
-use flashpoint_frontend::lower::{EntrySource, Request};
+use flashpoint_frontend::lower::{EntryParam, EntrySource, Request};
 use flashpoint_ir::abi::{Context, HELPER_TABLE_WORDS, STATUS_EXIT, STATUS_OK};
 use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::planted::{Defect, planted};
@@ -82,6 +83,20 @@ impl<H: Python> Numbers<H> {
     fn get(&self, number: u64) -> Option<Arc<Version<H>>> {
         self.versions.get(&number)?.upgrade()
     }
+}
+
+/// The parameters that hold arrays, and where their words stand among those of all.
+fn array_words(params: &[EntryParam]) -> Vec<(usize, Range<usize>)> {
+    let mut arrays = Vec::new();
+    let mut at = 0;
+    for (number, param) in params.iter().enumerate() {
+        let begin = at;
+        at += param.ty.machine_types().iter().map(|ty| ty.exit_words()).sum::<usize>();
+        if param.ty.holds_arrays() {
+            arrays.push((number, begin..at));
+        }
+    }
+    arrays
 }
 
 /// How running a version ended.
@@ -266,6 +281,7 @@ impl<H: Python> Engine<H> {
             unit: Arc::downgrade(unit),
             entry,
             slots,
+            arrays: array_words(&lowered.params),
             lowered,
             tables,
             cell,
@@ -371,6 +387,7 @@ impl<H: Python> Engine<H> {
             host: std::ptr::from_mut(host),
             engine: std::ptr::from_ref(self).cast(),
             version: Arc::as_ptr(version),
+            unit: std::ptr::from_ref(unit),
             entry: slots,
             is_told: frame.is_some(),
             arguments: &[],
@@ -380,6 +397,7 @@ impl<H: Python> Engine<H> {
             raised: false,
             words: &raw const words[..],
             made: Vec::new(),
+            now: Vec::new(),
         };
         if osr_every > 0 {
             context::request_poll();
@@ -448,7 +466,7 @@ impl<H: Python> Engine<H> {
             version,
             unit,
             entry: slots,
-            words: left.words.into_iter(),
+            words: left.words.iter().copied(),
             result_slot: left.result_slot,
             objects: Vec::new(),
         };

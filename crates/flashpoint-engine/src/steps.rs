@@ -4,19 +4,19 @@
 
 use std::sync::Arc;
 
-use flashpoint_frontend::lower::{STEP_BITS, Step};
+use flashpoint_frontend::lower::{SLOT_WORDS, STEP_BITS, Step};
 use flashpoint_ir::abi::Context;
 use flashpoint_ir::generic::{Pc, SlotIdx};
 use flashpoint_ir::slot::Slot;
 use flashpoint_ir::snapshot::Recipe;
 
-use crate::context::{self, Activation};
+use crate::context::{self, Activation, ScratchWords};
 use crate::exits::{Rebuilder, held_words};
 use crate::host::HostResult;
 use crate::number_steps;
 use crate::python::Python;
 use crate::run::Engine;
-use crate::tier0::{self, Frame, Stepped};
+use crate::tier0::{self, StepFrame, Stepped};
 use crate::unit::{Unit, Version};
 
 /// The results are in the context's scratch.
@@ -31,19 +31,20 @@ impl<H: Python> Engine<H> {
     pub(crate) fn run_step(&self, host: &mut H, activation: &mut Activation<H>, ctx: *mut Context, number: u64) -> i64 {
         let found;
         let entered = activation.version();
-        let (version, entry, is_told) = if entered.number == number >> STEP_BITS {
-            (entered, activation.entry(), activation.is_told)
+        let (version, unit, entry, is_told) = if entered.number == number >> STEP_BITS {
+            (entered, activation.unit(), activation.entry(), activation.is_told)
         } else {
             // Code called in registers: what its steps need travelled in registers, too. Its caller keeps it.
-            found = self.version_by_number(number >> STEP_BITS).expect("running code has a version");
-            (&*found, &[][..], false)
+            let version = self.version_by_number(number >> STEP_BITS).expect("running code has a version");
+            let unit = version.unit.upgrade().expect("running code has a unit");
+            found = (version, unit);
+            (&*found.0, &found.1, &[][..], false)
         };
-        let unit = version.unit.upgrade().expect("running code has a unit");
         let step = &version.lowered.steps[number as usize & ((1 << STEP_BITS) - 1)];
-        let done = match number_steps::run(host, version, version.unit(&unit, step.function), step, entry, ctx) {
+        let done = match number_steps::run(host, version, version.unit(unit, step.function), step, entry, ctx) {
             Some(Ok(false)) => return GO_ON,
             Some(done) => done.map(|_| ()),
-            None => self.do_step(host, &unit, version, step, entry, is_told, ctx),
+            None => self.do_step(host, unit, version, step, entry, is_told, ctx),
         };
         if done.is_err() {
             activation.raised = true;
@@ -65,50 +66,56 @@ impl<H: Python> Engine<H> {
         is_told: bool,
         ctx: *mut Context,
     ) -> HostResult<()> {
-        let owner = version.unit(unit, step.function).clone();
-        let words = context::scratch(ctx, step.n_words).into_iter();
+        let owner = version.unit(unit, step.function);
+        let words = ScratchWords::new(ctx, step.n_words);
+        let words = words.as_slice().iter().copied();
         let mut rebuilder = Rebuilder { version, unit, entry, words, result_slot: Slot::UNBOUND, objects: Vec::new() };
-        let mut frame = Frame::new(&owner.code);
+        let mut frame = StepFrame::new(&owner.code);
         let done = step.operands.iter().try_for_each(|(slot, recipe)| {
-            frame.slots_mut()[slot.0 as usize] = rebuilder.make(host, &owner, recipe)?;
+            frame.slots_mut()[slot.0 as usize] = rebuilder.make(host, owner, recipe)?;
             Ok(())
         });
-        let calls = step.callers.iter().copied().chain([(step.function, step.pc)]);
-        let calls: Vec<_> = calls.map(|(function, pc)| (&version.unit(unit, function).function, pc)).collect();
         let done = done.and_then(|()| {
-            within(host, &calls, is_told, |host| tier0::step(&owner.code, &owner.function, &mut frame, host, step.pc))
+            let calls = step.callers.iter().copied().chain([(step.function, step.pc)]);
+            let calls = calls.map(|(function, pc)| (&version.unit(unit, function).function, pc));
+            within(host, calls, is_told, |host| tier0::step(&mut frame, &owner.function, host, step.pc))
         });
         if let Ok(stepped) = done {
-            let mut words = Vec::with_capacity(3 * step.results.len() + 3);
+            let mut at = 0;
+            let mut put = |slot| {
+                context::set_scratch_at(ctx, at, &held_words(slot));
+                at += SLOT_WORDS;
+            };
             if let Stepped::Branch(value) | Stepped::Next(value) = stepped {
-                words.extend(held_words(Slot::bool(value)));
+                put(Slot::bool(value));
             }
-            for result in &step.results {
-                words.extend(held_words(take(&mut frame, *result)));
-            }
-            context::set_scratch(ctx, &words);
+            step.results.iter().for_each(|result| put(take(&mut frame, *result)));
         }
         // What was held and is not consumed is the code's.
         for (slot, recipe) in &step.operands {
-            if matches!(recipe, Recipe::Held(..)) {
-                take(&mut frame, *slot);
+            let left = take(&mut frame, *slot);
+            if left.owns() && !matches!(recipe, Recipe::Held(..)) {
+                host.release(left);
             }
         }
-        frame.release(host);
+        if done.is_err() {
+            frame.release(host);
+        }
+        debug_assert!(frame.slots_mut().iter().all(|slot| !slot.owns()), "a step leaves nothing but its results");
         done.map(|_| ())
     }
 }
 
 /// Does something in the innermost of calls under way, of which the host is told. `is_told`: of the first it was.
-fn within<H: Python, T>(
+fn within<'a, H: Python + 'a, T>(
     host: &mut H,
-    calls: &[(&H::Function, Pc)],
+    calls: impl Iterator<Item = (&'a H::Function, Pc)>,
     is_told: bool,
     what: impl FnOnce(&mut H) -> HostResult<T>,
 ) -> HostResult<T> {
     let mut n_entered = 0;
     let mut entered = Ok(());
-    for (i, (function, pc)) in calls.iter().enumerate() {
+    for (i, (function, pc)) in calls.enumerate() {
         if i > 0 || !is_told {
             entered = host.enter_frame(function);
             if entered.is_err() {
@@ -116,13 +123,14 @@ fn within<H: Python, T>(
             }
             n_entered += 1;
         }
-        host.set_position(*pc);
+        host.set_position(pc);
     }
     let done = entered.and_then(|()| what(host));
     (0..n_entered).for_each(|_| host.leave_frame());
     done
 }
 
-fn take(frame: &mut Frame, slot: SlotIdx) -> Slot {
+#[inline]
+fn take(frame: &mut StepFrame<'_>, slot: SlotIdx) -> Slot {
     std::mem::replace(&mut frame.slots_mut()[slot.0 as usize], Slot::UNBOUND)
 }

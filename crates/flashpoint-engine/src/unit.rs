@@ -10,6 +10,7 @@
 //! - A version is entered only while its assumptions hold and its epoch is the unit's.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
@@ -119,6 +120,8 @@ pub struct Version<H: Python> {
     pub slots: Vec<(SlotIdx, SlotType)>,
     /// What the lowering said: parameters, result, operations without typed form.
     pub lowered: Lowered,
+    /// Its parameters that hold arrays: their numbers, and where their words stand among those of all parameters.
+    pub arrays: Vec<(usize, Range<usize>)>,
     /// Functions and objects it names.
     pub tables: Tables<H>,
     /// The code, shared with whoever compiles it.

@@ -131,11 +131,6 @@ impl Frame {
         release(self.slots_mut(), host);
     }
 
-    /// The registers of `code`, whose frame this must be.
-    pub(super) fn registers(&mut self, code: &Code) -> Registers {
-        self.window(code).registers()
-    }
-
     /// The frame, which must be one of `code`, as that of a call on a stack. The window is used as long as the frame is alive and
     /// not used otherwise.
     pub(super) fn window<'u>(&mut self, code: &'u Code) -> Window<'u> {
@@ -187,6 +182,48 @@ impl Window<'_> {
             #[cfg(debug_assertions)]
             len: self.code.frame_image().len() as u32,
         }
+    }
+}
+
+/// A frame for one operation, given up before any that is older: what compiled code has tier 0 run.
+#[derive(Debug)]
+pub struct StepFrame<'u> {
+    stack: Rc<WindowStack>,
+    window: Window<'u>,
+}
+
+impl<'u> StepFrame<'u> {
+    /// A frame for `code`; all slots are unbound.
+    #[inline]
+    pub fn new(code: &'u Code) -> StepFrame<'u> {
+        let stack = WindowStack::current();
+        let window = stack.push(code);
+        StepFrame { stack, window }
+    }
+
+    /// The function's slots.
+    #[inline]
+    pub fn slots_mut(&mut self) -> &mut [Slot] {
+        self.window.slots_mut()
+    }
+
+    /// Gives up what the slots own and makes them unbound.
+    pub fn release<H: Host>(&mut self, host: &mut H) {
+        release(self.slots_mut(), host);
+    }
+
+    pub(super) fn code(&self) -> &'u Code {
+        self.window.code
+    }
+
+    pub(super) fn registers(&self) -> Registers {
+        self.window.registers()
+    }
+}
+
+impl Drop for StepFrame<'_> {
+    fn drop(&mut self) {
+        self.stack.pop(&self.window);
     }
 }
 

@@ -15,7 +15,7 @@ use super::arith;
 use super::call_stack::{Alone, CallStack, Callable};
 use super::calls::Called;
 use super::code::{Code, Op, OpCode, flag};
-use super::frame::{Frame, Registers};
+use super::frame::{Registers, StepFrame};
 use crate::host::{Host, HostResult, Raised};
 
 /// Where [`run`] begins.
@@ -212,14 +212,8 @@ pub enum Stepped {
 
 /// Runs the one operation at `pc`, which must not be a jump or `Return`; for compiled code that leaves single operations to
 /// tier 0. If it raises, the exception has no traceback entry of this frame yet: going on with [`Entry::Raise`] adds it.
-pub fn step<H: Host>(
-    code: &Code,
-    function: &H::Function,
-    frame: &mut Frame,
-    host: &mut H,
-    pc: Pc,
-) -> HostResult<Stepped> {
-    let registers = frame.registers(code);
+pub fn step<H: Host>(frame: &mut StepFrame<'_>, function: &H::Function, host: &mut H, pc: Pc) -> HostResult<Stepped> {
+    let (code, registers) = (frame.code(), frame.registers());
     let mut machine = Machine { code, function, host, registers, calls_to_poll: CALLS_BETWEEN_POLLS };
     let stepped = match code.generic.ops[pc.0 as usize] {
         GenericOp::Branch { cond, .. } => machine.truth(pc.0 as usize, code.reg(cond)).map(Stepped::Branch),

@@ -32,7 +32,7 @@ pub mod interp;
 
 pub use call_stack::{Alone, CallStack, Callable};
 pub use code::{Code, LoadError, Loop};
-pub use frame::Frame;
+pub use frame::{Frame, StepFrame};
 pub use interp::{BackEdge, Entry, Hooks, NoHooks, Outcome, Stepped, run, step};
 pub use profile::{Kinds, Profile};
 

@@ -54,7 +54,7 @@ use flashpoint_ir::planted::{Defect, planted};
 use flashpoint_ir::reason::Reason;
 use flashpoint_ir::typed::{Block, Inst, InstKind, Licences, SnapshotId, TypedFunction, Value};
 
-pub use step::{STEP_BITS, Step};
+pub use step::{SLOT_WORDS, STEP_BITS, Step};
 
 use function_info::FunctionInfo;
 use state::{FrameVals, Key, Origin, State, Val};

@@ -45,8 +45,8 @@ type Operands = Vec<(SlotIdx, Recipe)>;
 
 /// Bits of a step's number in the helper's operand; the version's number stands above them.
 pub const STEP_BITS: u32 = 16;
-/// Words of a slot in the context's scratch.
-const SLOT_WORDS: usize = 3;
+/// Words of a slot in the context's scratch words.
+pub const SLOT_WORDS: usize = 3;
 
 /// What an operation is expected to give.
 #[derive(Clone, Debug, PartialEq)]

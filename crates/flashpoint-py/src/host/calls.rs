@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyString, PyTuple};
 
 use super::convert::{object_of, to_bound, unbox_owned};
 use super::data::FunctionData;
@@ -202,7 +202,7 @@ impl<'py> CPythonHost<'py> {
             if ty == &raw mut ffi::PyCFunction_Type {
                 let owner = ffi::PyCFunction_GET_SELF(callable);
                 if !owner.is_null() && ffi::PyModule_CheckExact(owner) == 0 {
-                    return !is_plain_type(ffi::Py_TYPE(owner));
+                    return !is_plain_type(ffi::Py_TYPE(owner)) && !is_quiet_method(self.py, callable, args);
                 }
             } else if ty != &raw mut ffi::PyType_Type {
                 return true;
@@ -273,6 +273,39 @@ fn is_plain_type(ty: *mut ffi::PyTypeObject) -> bool {
     .contains(&ty)
 }
 
+/// Whether a method of a built-in type that is not plain may be called without a frame: those of `deque`, which is like a list,
+/// and what draws numbers in `random`.
+///
+/// # Safety
+/// `callable` is a live `PyCFunction` with an owner; the GIL is held.
+unsafe fn is_quiet_method(py: Python<'_>, callable: *mut ffi::PyObject, args: &[Slot]) -> bool {
+    /// The type `deque`, and the addresses of the C functions behind the methods of a generator. Kept for ever.
+    static TABLE: PyOnceLock<(usize, [usize; 2])> = PyOnceLock::new();
+    let fill = || -> PyResult<(usize, [usize; 2])> {
+        let deque = py.import("collections")?.getattr("deque")?.into_ptr() as usize;
+        let generator = py.import("_random")?.getattr("Random")?.call0()?;
+        let address = |name| -> PyResult<usize> {
+            let method = generator.getattr(name)?;
+            // SAFETY: a live object, and only its own kind is asked.
+            let function = unsafe { ffi::PyCFunction_GetFunction(method.as_ptr()) };
+            if function.is_none() {
+                PyErr::take(py);
+            }
+            Ok(function.map_or(0, |function| function as usize))
+        };
+        Ok((deque, [address("random")?, address("getrandbits")?]))
+    };
+    let Ok((deque, functions)) = TABLE.get_or_try_init(py, fill) else { return false };
+    // SAFETY: by this function's contract.
+    unsafe {
+        if ffi::Py_TYPE(ffi::PyCFunction_GET_SELF(callable)) as usize == *deque {
+            return true;
+        }
+        let function = ffi::PyCFunction_GetFunction(callable).map_or(0, |function| function as usize);
+        function != 0 && functions.contains(&function) && args.iter().all(|arg| arg.tag == Tag::Int)
+    }
+}
+
 /// Whether a function of `QUIET` may be called without a frame.
 #[derive(Clone, Copy)]
 enum Quiet {
@@ -285,6 +318,10 @@ const QUIET_ALWAYS: &str = "len isinstance issubclass range enumerate zip type i
                             hash repr str print slice object";
 const QUIET_NOT_ON_NUMPY: &str = "abs bool bytes chr complex divmod float hex int max min next ord pow round dict set \
                                   frozenset bin oct ascii format sorted";
+
+/// Functions of `time`.
+const CLOCKS: &str = "time perf_counter monotonic process_time thread_time time_ns perf_counter_ns monotonic_ns \
+                      process_time_ns thread_time_ns";
 
 fn quiet(py: Python<'_>, callable: *mut ffi::PyObject) -> Quiet {
     /// Addresses (in ascending order) of objects that are kept for ever.
@@ -300,6 +337,13 @@ fn quiet(py: Python<'_>, callable: *mut ffi::PyObject) -> Quiet {
         for module in ["math", "cmath"] {
             for value in py.import(module)?.dict().values() {
                 table.push((value.into_ptr() as usize, Quiet::Always));
+            }
+        }
+        let time = py.import("time")?;
+        for name in CLOCKS.split_whitespace() {
+            // A test may have put a function of Python's in its place.
+            if let Some(clock) = time.getattr_opt(name)?.filter(|clock| clock.is_instance_of::<PyCFunction>()) {
+                table.push((clock.into_ptr() as usize, Quiet::Always));
             }
         }
         table.sort_unstable_by_key(|entry| entry.0);
