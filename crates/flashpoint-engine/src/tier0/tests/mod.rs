@@ -14,7 +14,7 @@ use std::sync::Arc;
 use flashpoint_ir::generic::{GenericFunction, GenericOp, Pc};
 use flashpoint_ir::slot::Slot;
 
-use super::{Alone, BackEdge, CallStack, Entry, Frame, Hooks, Outcome, run, step};
+use super::{Alone, BackEdge, CallStack, Entry, Frame, Hooks, Outcome, StepFrame, run, step};
 use crate::host::{Host, HostResult};
 use crate::rust_host::{ErrorInfo, RustFunction, RustHost};
 
@@ -86,14 +86,17 @@ fn call_stepped(host: &mut RustHost, function: &RustFunction, args: &[Slot]) -> 
     let mut calls = CallStack::of::<RustHost>(&unit, frame);
     let mut pc = Pc(0);
     loop {
-        let mut frame = Frame::new(code);
-        frame.slots_mut().copy_from_slice(calls.slots_mut());
+        let mut alone = StepFrame::new(code);
+        alone.slots_mut().copy_from_slice(calls.slots_mut());
         let op = &code.generic().ops[pc.0 as usize];
         let single = !matches!(
             op,
             GenericOp::Jump { .. } | GenericOp::Branch { .. } | GenericOp::ForNext { .. } | GenericOp::Return { .. }
         );
-        let stepped = single && step(code, function, &mut frame, host, pc).is_ok();
+        let stepped = single && step(&mut alone, function, host, pc).is_ok();
+        let mut frame = Frame::new(code);
+        frame.slots_mut().copy_from_slice(alone.slots_mut());
+        drop(alone);
         calls = CallStack::of::<RustHost>(&unit, frame);
         if stepped {
             pc.0 += 1;
