@@ -206,7 +206,16 @@ def test_the_base_of_a_view_is_the_array_that_owns_the_memory(tier):
     read_only = whole.copy()
     read_only.flags.writeable = False
     compiled = flashpoint.njit(views, tier=tier, fallback=True)
-    for array in (whole, np.asfortranarray(whole), whole[1:, ::-2], whole.T, read_only, whole[:0], np.arange(3)):
+    for array in (
+        whole,
+        np.asfortranarray(whole),
+        whole[1:, ::-2],
+        whole.T,
+        read_only,
+        whole[:0],
+        np.arange(3),
+        np.arange(40.0)[::3],
+    ):
         for got, wanted in zip(compiled(array, 4), views(array, 4), strict=True):
             assert got.base is wanted.base
             assert (got.strides, got.dtype, got.flags.writeable) == (

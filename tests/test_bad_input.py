@@ -77,6 +77,13 @@ def test_wrong_options_are_named(options):
 
 
 @needs_extension
+@pytest.mark.parametrize("option", ["parallel", "cache", "nogil", "error_model"])
+def test_an_option_of_numba_is_answered(option):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}': leave it out"):
+        flashpoint.njit(**{option: True})
+
+
+@needs_extension
 @pytest.mark.parametrize("signature", [[{}], ({1: 2}, []), [[1]], "no such type", [object()]])
 def test_unhashable_or_unknown_signature(signature):
     with pytest.raises((TypeError, ValueError), match="signature"):

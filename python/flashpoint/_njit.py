@@ -44,6 +44,7 @@ def njit(
     tier: int | None = None,
     fallback: bool = False,
     signature: str | Sequence[Any] | None = None,
+    **unknown: Any,
 ) -> Any:
     """Compiles a Python function as written; the answers stay those of CPython and NumPy.
 
@@ -78,7 +79,8 @@ def njit(
     Raises
     ------
     TypeError
-        If `function` is not a Python function: a class, a built-in, a callable object.
+        If `function` is not a Python function: a class, a built-in, a callable object; or if an option is not listed
+        above: the text says what takes the place of Numba's.
     ValueError
         If an option has a value that is not listed above, or `signature` does not fit the parameters.
 
@@ -96,6 +98,8 @@ def njit(
     >>> power.py_func(2.0)
     4.0
     """
+    if unknown:
+        raise TypeError(_about_unknown(next(iter(unknown))))
     if function is _MISSING:
 
         def decorate(function: Any) -> Any:
@@ -109,6 +113,25 @@ def njit(
     return _core.compile(
         function, fastmath=fastmath, overflow=overflow, tier=tier, fallback=fallback, signature=signature
     )
+
+
+# What takes the place of the options of `numba.njit`.
+_ALWAYS = "leave it out: {}"
+_NUMBA_OPTIONS = {
+    "nopython": _ALWAYS.format("what cannot be compiled is an error, unless `fallback=True`"),
+    "forceobj": _ALWAYS.format("`fallback=True` runs what cannot be compiled as CPython does"),
+    "nogil": _ALWAYS.format("compiled loops always give up the GIL"),
+    "boundscheck": _ALWAYS.format("indices are always checked"),
+    "error_model": _ALWAYS.format("errors are always Python's"),
+    "inline": _ALWAYS.format("small functions are always inlined"),
+    "cache": _ALWAYS.format("the first call does not wait for a compiler"),
+    "parallel": "leave it out: loops run on one thread; call the function from several, they run side by side",
+}
+
+
+def _about_unknown(option: str) -> str:
+    what = _NUMBA_OPTIONS.get(option, "the options are fastmath, overflow, tier, fallback and signature")
+    return f"njit() got an unexpected keyword argument {option!r}: {what}"
 
 
 def tier2_available() -> bool:

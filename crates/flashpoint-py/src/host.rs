@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "frames are recorded by address")]
 
 mod arith;
+mod array_api;
 mod calls;
 pub mod convert;
 pub mod data;

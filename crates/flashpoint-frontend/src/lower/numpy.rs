@@ -223,6 +223,12 @@ impl Lowering<'_> {
         if op == BinOp::TrueDiv && (dtype.is_int() || dtype == DType::Bool) {
             dtype = DType::F64;
         }
+        // A scalar whose own type is not the result's hands the operation to the array loop, whose power differs in its last
+        // bit from that of the scalars.
+        let first = if matches!(lhs.ty, SlotType::Numpy(_)) { &lhs.ty } else { &rhs.ty };
+        if op == BinOp::Pow && !dtype.is_int() && *first != SlotType::Numpy(dtype) {
+            return untyped(describe());
+        }
         if dtype.is_complex() {
             return self.numpy_complex_binary(op, dtype, lhs, rhs);
         }

@@ -15,6 +15,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use super::array_api::ArrayApi;
+
 /// `PyArrayObject_fields`.
 #[repr(C)]
 pub struct ArrayFields {
@@ -50,7 +52,7 @@ pub struct ArrayHead {
 }
 
 const ALIGNED: i32 = 0x100;
-const WRITEABLE: i32 = 0x400;
+pub(super) const WRITEABLE: i32 = 0x400;
 const WARN_ON_WRITE: i32 = 1 << 31;
 /// Beyond `NPY_VSTRING`, the last of NumPy's own type numbers.
 const N_TYPE_NUMS: usize = 32;
@@ -62,6 +64,7 @@ pub struct NumPy {
     pub generic_type: *mut ffi::PyTypeObject,
     scalar_types: [*mut ffi::PyTypeObject; DType::ALL.len()],
     dtype_of_num: [Option<DType>; N_TYPE_NUMS],
+    pub(super) api: ArrayApi,
     /// `numpy.False_`, `numpy.True_`.
     bools: [*mut ffi::PyObject; 2],
 }
@@ -97,7 +100,8 @@ impl NumPy {
         }
         let bools = [numpy.getattr("False_")?.into_ptr(), numpy.getattr("True_")?.into_ptr()];
         let (array_type, generic_type) = (leak_type("ndarray")?, leak_type("generic")?);
-        Ok(NumPy { array_type, generic_type, scalar_types, dtype_of_num, bools })
+        let api = ArrayApi::look_up(py)?;
+        Ok(NumPy { array_type, generic_type, scalar_types, dtype_of_num, api, bools })
     }
 
     /// The element type whose scalars are exactly of type `ty`.
@@ -109,6 +113,12 @@ impl NumPy {
     /// The element type that NumPy numbers so.
     pub fn dtype_of_num(&self, number: usize) -> Option<DType> {
         self.dtype_of_num.get(number).copied().flatten()
+    }
+
+    /// NumPy's number of an element type, its number of none if it has no such type.
+    pub(super) fn type_num(&self, dtype: DType) -> i32 {
+        let number = self.dtype_of_num.iter().position(|&known| known == Some(dtype));
+        number.unwrap_or(N_TYPE_NUMS) as i32
     }
 
     /// The type of this element type's scalars.

@@ -52,29 +52,10 @@ impl Rematerialize for CPythonHost<'_> {
         extents: &[i64],
         strides: &[i64],
     ) -> HostResult<Slot> {
-        let make = || -> PyResult<_> {
-            let py = self.py;
-            let owner = to_bound(py, self.numpy, owner)?;
-            if let Some(view) = view_of_root(&owner, dtype, data, extents, strides)? {
-                return Ok(view);
-            }
-            // Through NumPy's array interface, which takes an address and a base that stays alive.
-            let interface = PyDict::new(py);
-            let read_only = !owner.getattr("flags")?.getattr("writeable")?.extract::<bool>()?;
-            interface.set_item("data", (data, read_only))?;
-            interface.set_item("shape", PyTuple::new(py, extents)?)?;
-            interface.set_item("strides", PyTuple::new(py, strides)?)?;
-            interface
-                .set_item("typestr", py.import("numpy")?.call_method1("dtype", (dtype.name(),))?.getattr("str")?)?;
-            interface.set_item("version", 3)?;
-            let namespace = py.import("types")?.getattr("SimpleNamespace")?;
-            let kwargs = PyDict::new(py);
-            kwargs.set_item("__array_interface__", interface)?;
-            kwargs.set_item("owner", owner)?;
-            let holder = namespace.call((), Some(&kwargs))?;
-            py.import("numpy")?.call_method1("asarray", (holder,))
-        };
-        raised(self.py, make()).map(|made| from_bound(self.numpy, made))
+        // SAFETY: the owner is an exact array, of whose memory the view is a part: compiled code made it so.
+        let view =
+            unsafe { self.numpy.new_view(owner.a as *mut ffi::PyObject, dtype, data as *mut u8, extents, strides) };
+        self.owned(view)
     }
 
     fn fill_cell(&mut self, cell: &Slot, content: &Slot) {
@@ -91,18 +72,15 @@ impl Rematerialize for CPythonHost<'_> {
     }
 
     fn new_array(&mut self, dtype: DType, extents: &[i64], fill: ArrayFill, order: ArrayOrder) -> HostResult<Slot> {
+        let is_fortran = order == ArrayOrder::Fortran;
+        if fill != ArrayFill::Ones {
+            let made = self.numpy.new_array(self.py, dtype, extents, fill == ArrayFill::Zeros, is_fortran);
+            return self.owned(made);
+        }
         let make = || -> PyResult<_> {
-            let name = match fill {
-                ArrayFill::Uninitialised => "empty",
-                ArrayFill::Zeros => "zeros",
-                ArrayFill::Ones => "ones",
-            };
-            let order = match order {
-                ArrayOrder::C => "C",
-                ArrayOrder::Fortran => "F",
-            };
             let shape = PyTuple::new(self.py, extents)?;
-            self.py.import("numpy")?.call_method1(name, (shape, dtype.name(), order))
+            let order = if is_fortran { "F" } else { "C" };
+            self.py.import("numpy")?.call_method1("ones", (shape, dtype.name(), order))
         };
         raised(self.py, make()).map(|made| from_bound(self.numpy, made))
     }
@@ -131,43 +109,4 @@ pub(super) fn describe(host: &CPythonHost<'_>, slot: &Slot) -> String {
             }
         }
     }
-}
-
-/// A view whose base is the array that owns the memory, as of any view that NumPy makes; `None` if the memory is not one
-/// stretch.
-fn view_of_root<'py>(
-    owner: &Bound<'py, PyAny>,
-    dtype: DType,
-    data: u64,
-    extents: &[i64],
-    strides: &[i64],
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = owner.py();
-    let array_type = owner.get_type();
-    let mut root = owner.clone();
-    loop {
-        let base = root.getattr("base")?;
-        if !base.get_type().is(&array_type) {
-            break;
-        }
-        root = base;
-    }
-    let flags = root.getattr("flags")?;
-    let buffer = match (flags.getattr("c_contiguous")?.extract()?, flags.getattr("f_contiguous")?.extract()?) {
-        (true, _) => root.clone(),
-        (_, true) => root.getattr("T")?,
-        _ => return Ok(None),
-    };
-    let begin: u64 = root.getattr("__array_interface__")?.get_item("data")?.get_item(0)?.extract()?;
-    let kwargs = PyDict::new(py);
-    kwargs.set_item("shape", PyTuple::new(py, extents)?)?;
-    kwargs.set_item("dtype", dtype.name())?;
-    kwargs.set_item("buffer", buffer)?;
-    kwargs.set_item("offset", data.wrapping_sub(begin))?;
-    kwargs.set_item("strides", PyTuple::new(py, strides)?)?;
-    let Ok(view) = array_type.call((), Some(&kwargs)) else { return Ok(None) };
-    if !owner.getattr("flags")?.getattr("writeable")?.extract::<bool>()? {
-        view.getattr("flags")?.setattr("writeable", false)?;
-    }
-    Ok(Some(view))
 }
