@@ -76,6 +76,8 @@ pub struct Unit<H: Python> {
     /// Head of the slot that was returned last by other ways than a register: its tag, and above it, for a NumPy scalar, its
     /// dtype.
     returned: AtomicU32,
+    /// Whether a call has gone past the test for operations that the user did not allow.
+    pub(crate) was_accepted: AtomicBool,
     /// Whether one of its compiled loops, entered from tier 0, has run for long since this was last reset.
     pub loop_ran_long: AtomicBool,
     /// What happened so far.
@@ -307,6 +309,7 @@ impl<H: Python> Unit<H> {
             nested: RwLock::default(),
             has_hot_loop: AtomicBool::new(false),
             returned: AtomicU32::new(0),
+            was_accepted: AtomicBool::new(false),
             loop_ran_long: AtomicBool::new(false),
             stats: Stats::default(),
         })
@@ -327,7 +330,8 @@ impl<H: Python> Unit<H> {
             let body = self.code.generic().nested[nested.0 as usize].body.as_deref()?;
             let generic = Arc::new(body.clone());
             let function = host.nested_function(&self.function, nested, &generic)?;
-            Some(Unit::new(Arc::new(Code::load(generic, trips).ok()?), function, self.options))
+            let code = Code::load(generic, trips).ok()?.with_wrap(self.options.licences.wrap);
+            Some(Unit::new(Arc::new(code), function, self.options))
         };
         let unit = make(host);
         self.nested.write().expect("no panic while locked").insert(nested, unit.clone());
@@ -539,9 +543,12 @@ impl<H: Python> Version<H> {
         self.in_loops.load(Ordering::Relaxed)
     }
 
-    /// Whether operations of it have no typed form, and the user did not allow for that.
+    /// Whether operations of it have no typed form, and the user did not allow for that. What turns out only when the
+    /// function has run, in tier 0 and without an error, is no reason to refuse it then.
     pub fn is_refused(&self, unit: &Unit<H>) -> bool {
-        !unit.options.fallback && self.lowered.untyped.iter().any(|untyped| untyped.reason == Reason::NoTypedForm)
+        !unit.options.fallback
+            && !unit.was_accepted.load(Ordering::Relaxed)
+            && self.lowered.untyped.iter().any(|untyped| untyped.reason == Reason::NoTypedForm)
     }
 
     /// Whether its code, or code it calls, may give a warning after stores that stand behind it. It matters only if
