@@ -430,3 +430,96 @@ def test_a_step_runs_compiled_code_that_has_steps(tier):
     f = flashpoint.njit(outer, tier=tier, fallback=True)
     warm(f, Calls(), [], 40)
     assert f(Calls(), [], 200) == outer(Calls(), [], 200)
+
+
+def appends(values, n):
+    for i in range(n):
+        values.append(i * 0.5)
+    return len(values)
+
+
+def counts(table, n):
+    for i in range(n):
+        table[i % 50] = table.get(i % 50, 0) + i
+    return table
+
+
+def rare(values, n):
+    total = 0
+    for i in range(n):
+        total += i * i
+        if i % 1000 == 0:
+            values.append(total)
+    return total
+
+
+def busy(values, n):
+    total = 0.0
+    for i in range(n):
+        x = i * 0.5
+        y = x * x - 3.0 * x + 1.0
+        total += y / (x + 1.0) if y > 2.0 else y * x
+        values.append(total)
+    return total
+
+
+def wide(values, n):
+    total = 1
+    for i in range(n):
+        total = (total * 3 + i) % (2**89 - 1)
+    return total
+
+
+def nest(values, n):
+    total = 0
+    for i in range(n // 50):
+        for j in range(50):
+            total += i * j
+        values.append(values.pop())
+    return total
+
+
+def inlined(values, n):
+    def add(x):
+        values.append(x)
+
+    for i in range(n):
+        add(i)
+    return len(values)
+
+
+@pytest.mark.parametrize(
+    ("fn", "make", "is_left"),
+    [
+        (appends, list, True),
+        (counts, dict, True),
+        (rare, list, False),
+        (busy, list, False),
+        (wide, list, False),
+        (nest, lambda: [1], False),
+        (inlined, list, False),
+    ],
+)
+def test_a_loop_that_is_mostly_steps_is_left_to_tier_0(fn, make, is_left):
+    f = flashpoint.njit(fn, fallback=True)
+    for _ in range(80):
+        assert f(make(), 5000) == fn(make(), 5000)
+    assert ("FP311" in str(f.explain())) == is_left
+    # Code for calls may have been made before the first one was seen to run.
+    before = f.counters()
+    for _ in range(80):
+        assert f(make(), 5000) == fn(make(), 5000)
+    after = f.counters()
+    if is_left:
+        assert [after[of] for of in ("compiles", "osr_entries", "deopts")] == [
+            before[of] for of in ("compiles", "osr_entries", "deopts")
+        ]
+    else:
+        assert after["compiles"] > 0
+
+
+def test_a_tier_that_is_asked_for_compiles_a_loop_of_steps():
+    f = flashpoint.njit(appends, tier=1, fallback=True)
+    warm(f, [], 2000)
+    assert f([], 2000) == 2000
+    assert f.counters()["compiles"] > 0

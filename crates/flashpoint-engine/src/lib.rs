@@ -20,6 +20,7 @@ mod exits;
 mod helpers;
 mod interpret;
 pub mod links;
+mod mostly_steps;
 mod number_steps;
 pub mod opened;
 mod osr;

@@ -37,6 +37,9 @@ pub(crate) const POLLS_BEFORE_TIER2: u32 = 3;
 /// Times that code may leave by a guard soon after it was entered before it is entered less often.
 const MAX_EXITS: u32 = 2;
 
+/// Back edges of a loop that is left to tier 0 until it asks again: its values may have other types then.
+const TRIPS_IN_TIER0: u32 = 100_000;
+
 /// Whether the code of a version ends where a loop around its entry comes round.
 pub(crate) fn hands_over<H: Python>(unit: &Unit<H>, version: &Version<H>) -> bool {
     let of_entry = unit.liveness.loop_at(version.entry).filter(|_| version.entry != Pc(0));
@@ -331,7 +334,11 @@ impl<H: Python> EngineHooks<'_, H> {
                 }
             }
         };
-        if version.cell.requested.load(Ordering::Relaxed) == 0 {
+        let is_requested = version.cell.requested.load(Ordering::Relaxed) != 0;
+        if version.left_to_tier0 && forced.is_none() && !is_requested {
+            return BackEdge::Continue { trips: TRIPS_IN_TIER0 };
+        }
+        if !is_requested {
             unit.has_hot_loop.store(true, Ordering::Relaxed);
             engine.request_code(unit, &version, forced);
         }

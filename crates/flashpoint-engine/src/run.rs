@@ -27,6 +27,7 @@ use crate::events::{self, Topic};
 use crate::exits::{Rebuilder, Resumed, held_words, numpy_slot};
 use crate::host::{HostResult, Raised};
 use crate::links::BeingMade;
+use crate::mostly_steps;
 use crate::osr;
 use crate::policy::Policy;
 use crate::python::Python;
@@ -231,7 +232,8 @@ impl<H: Python> Engine<H> {
 
     /// Counts a call of a version that has no code, and asks for some when it pays.
     fn count_call(&self, unit: &Arc<Unit<H>>, version: &Arc<Version<H>>, forced: Option<u8>) {
-        if version.cell.requested.load(Ordering::Relaxed) != 0 {
+        let is_left = version.left_to_tier0 && forced.is_none();
+        if is_left || version.cell.requested.load(Ordering::Relaxed) != 0 {
             return;
         }
         let calls_before = if forced.is_some() { 0 } else { self.policy.calls_before_tier1() };
@@ -278,8 +280,17 @@ impl<H: Python> Engine<H> {
         let epoch = unit.epoch();
         let _being_made = BeingMade::begin(unit, &slots);
         let (lowered, tables) = host.lower(self, unit, &request, &cell).ok()?;
+        let is_scripted =
+            self.forced_tier(unit).is_some() || self.policy.osr_every() != 0 || self.policy.deopt_every() != 0;
+        let generic = unit.code.generic();
+        let left_to_tier0 = !is_scripted && mostly_steps::of_all_loops(generic, &unit.liveness, entry, &lowered.steps);
+        if left_to_tier0 {
+            let line = generic.spans[entry.idx()].line;
+            *cell.refused.lock().expect("no panic while locked") = Some((Reason::MostlySteps, format!("line {line}")));
+        }
         let version = Arc::new(Version {
             number,
+            left_to_tier0,
             unit: Arc::downgrade(unit),
             entry,
             slots,

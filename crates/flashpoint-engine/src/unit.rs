@@ -124,6 +124,8 @@ pub struct Version<H: Python> {
     pub lowered: Lowered,
     /// Its parameters that hold arrays: their numbers, and where their words stand among those of all parameters.
     pub arrays: Vec<(usize, Range<usize>)>,
+    /// Whether tier 0 runs its loops at least as fast ([`crate::mostly_steps`]), and no switch asks for code all the same.
+    pub left_to_tier0: bool,
     /// Functions and objects it names.
     pub tables: Tables<H>,
     /// The code, shared with whoever compiles it.

@@ -82,6 +82,7 @@ reasons! {
     LoopHasCall = 307, "FP307", "a call inside the loop keeps it from being vectorised", help: "nothing to do";
     LoopCarried = 308, "FP308", "each iteration depends on the one before", help: "`fastmath=True` allows sums to be reassociated";
     LoopNotCounted = 309, "FP309", "the number of iterations is not known at entry", help: "use `for i in range(n)`";
+    MostlySteps = 311, "FP311", "most of what the loop does has no typed form", help: "it runs in tier 0, which is as fast there";
     LoopMayAlias = 310, "FP310", "arrays may overlap", help: "nothing to do: a check at entry picks the fast version";
 
     // 4xx: why CPython runs the function.
