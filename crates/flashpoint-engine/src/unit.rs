@@ -76,6 +76,8 @@ pub struct Unit<H: Python> {
     /// Head of the slot that was returned last by other ways than a register: its tag, and above it, for a NumPy scalar, its
     /// dtype.
     returned: AtomicU32,
+    /// Exits of versions that are gone.
+    former_exits: Mutex<Vec<ExitCount>>,
     /// Whether a call has gone past the test for operations that the user did not allow.
     pub(crate) was_accepted: AtomicBool,
     /// Whether one of its compiled loops, entered from tier 0, has run for long since this was last reset.
@@ -238,6 +240,11 @@ impl CodeCell {
         all.iter().find(|compiled| compiled.number == number).cloned()
     }
 
+    /// Visits all code ever published here.
+    fn for_each(&self, mut visit: impl FnMut(&Compiled)) {
+        self.all.lock().expect("no panic while locked").iter().for_each(|compiled| visit(compiled));
+    }
+
     /// Nobody will enter the code any more: a compile that waits for it need not start.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
@@ -311,6 +318,7 @@ impl<H: Python> Unit<H> {
             nested: RwLock::default(),
             has_hot_loop: AtomicBool::new(false),
             returned: AtomicU32::new(0),
+            former_exits: Mutex::default(),
             was_accepted: AtomicBool::new(false),
             loop_ran_long: AtomicBool::new(false),
             stats: Stats::default(),
@@ -478,6 +486,7 @@ impl<H: Python> Unit<H> {
             }
         }
         for version in gone {
+            self.add_exits(&version, &mut self.former_exits.lock().expect("no panic while locked"));
             release_objects(&version, host);
         }
     }
@@ -494,13 +503,18 @@ impl<H: Python> Unit<H> {
         }
     }
 
-    /// How often code of this unit was left, by line and reason.
+    /// How often code of this unit was left, by line and reason: any it ever had.
     pub fn exit_counts(&self) -> Vec<ExitCount> {
-        let mut counts: Vec<ExitCount> = Vec::new();
-        for version in
-            self.versions().into_iter().chain(self.stale.lock().expect("no panic while locked").iter().cloned())
-        {
-            let Some(compiled) = version.cell.best() else { continue };
+        let mut counts = self.former_exits.lock().expect("no panic while locked").clone();
+        let stale = self.stale.lock().expect("no panic while locked").clone();
+        for version in self.versions().iter().chain(&stale) {
+            self.add_exits(version, &mut counts);
+        }
+        counts
+    }
+
+    fn add_exits(&self, version: &Version<H>, counts: &mut Vec<ExitCount>) {
+        version.cell.for_each(|compiled| {
             for (snapshot, count) in compiled.snapshots.iter().zip(&compiled.exit_counts) {
                 let count = u64::from(count.load(Ordering::Relaxed));
                 let Some(frame) = snapshot.frames.last().filter(|_| count > 0) else { continue };
@@ -508,16 +522,13 @@ impl<H: Python> Unit<H> {
                     version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
                 let line = unit.code.generic().spans[frame.pc.0 as usize].line;
                 let function = unit.qualname().to_owned();
-                match counts
-                    .iter_mut()
-                    .find(|c| c.function == function && c.line == line && c.reason == snapshot.reason)
-                {
+                let same = |c: &&mut ExitCount| c.function == function && c.line == line && c.reason == snapshot.reason;
+                match counts.iter_mut().find(same) {
                     Some(known) => known.count += count,
                     None => counts.push(ExitCount { function, line, reason: snapshot.reason, count }),
                 }
             }
-        }
-        counts
+        });
     }
 }
 
