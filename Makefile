@@ -15,7 +15,7 @@ help: ## list the targets
 	@echo "  ARGS=\"...\" is handed to demo, test (pytest), bench-loops, fuzz and fuzz-selftest; PYTHON=python3.x chooses the interpreter;"
 	@echo "  FLASHPOINT_NO_LLVM=1 builds without tier 2."
 
-demo: build ## run the programs of the field on real sizes
+demo: build ## run benchmark programs on real sizes
 	$(ENV) && $(VENV_PYTHON) -m demo $(ARGS)
 
 test: build ## run the Rust tests, then the Python tests

@@ -1,4 +1,4 @@
-"""Runs the programs of the field on real sizes, in CPython and compiled, and compares the answers.
+"""Runs benchmark programs on real sizes, in CPython and compiled, and compares the answers.
 
     python -m demo [--small] [--only NAME ...] [--out FOLDER]
 

@@ -2,7 +2,7 @@
 
 Shows that every combination of types has its own compiled entry, that coming back to an earlier one compiles
 nothing, and that `explain()` lists them. The answer keeps the type CPython would give. An operation on a whole
-array has no typed form in `njit` yet, hence `fallback=True`: it runs as in CPython, and is recorded.
+array has no typed form yet: it runs as in CPython, and is listed.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ import numpy as np
 import flashpoint
 
 
-@flashpoint.njit(fallback=True)
+@flashpoint.njit
 def twice_plus_one(x):
     return x * 2 + 1
 
 
 @flashpoint.njit
 def third(x, n):
-    """Takes numbers and arrays without any fallback: only elements are computed with."""
+    """Computes with elements only, which have typed forms."""
     total = x[0] if n else 0
     for i in range(1, n):
         total += x[i]

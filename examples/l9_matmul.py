@@ -1,7 +1,7 @@
 """L9: a triple-loop matrix product with sizes known only at run time.
 
-Shows the loop as one writes it first, `c[i, j] += a[i, k] * b[k, j]`, at machine speed for every size, shape, memory
-order and dtype, with the bits CPython gives.
+Shows the loop as one writes it first, `c[i, j] += a[i, k] * b[k, j]`, for any size, shape, memory order and dtype, with
+the bits CPython gives.
 """
 
 import time

@@ -4,7 +4,7 @@ Compared per step, bit for bit: the result (exact types; views by where they poi
 (class, message, its context and cause, the program's own frames by function and line), the
 arguments and global arrays afterwards, the warnings (category and message, each at least once, at
 a line of the program).
-Sign and payload of a NaN are not compared (DESIGN.md, "Numbers").
+Sign and payload of a NaN are not compared (docs/differences.md).
 
 Used by the fuzzer, the minimiser and `tests/test_fuzz_slice.py`, so that all mean the same by
 "equal". Does not know how programs are made.

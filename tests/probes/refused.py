@@ -1,4 +1,4 @@
-"""What Numba refuses and Flashpoint must run: the list at the end of Appendix A of python-answers.md, item by item."""
+"""What Numba refuses and Flashpoint must run, one construct after the other."""
 
 # Tables of arguments read best with few lines.
 # fmt: off
