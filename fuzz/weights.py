@@ -291,6 +291,7 @@ IDIOMS = Table(
         "errstate": 2,
         "scalar_ufunc": 7,
         "array_calls": 8,
+        "tuple_of_arrays": 6,
         "raising_call": 10,
         "recursion": 7,
         "several_types": 5,

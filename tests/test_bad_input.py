@@ -68,7 +68,17 @@ def test_njit_of_something_else_says_what_to_do(thing):
 
 @needs_extension
 @pytest.mark.parametrize(
-    "options", [{"teir": 1}, {"tier": 7}, {"tier": "fast"}, {"overflow": "clamp"}, {"signature": 5}]
+    "options",
+    [
+        {"teir": 1},
+        {"tier": 7},
+        {"tier": "fast"},
+        {"overflow": "clamp"},
+        {"signature": 5},
+        {"fastmath": {"nsz"}},
+        {"fallback": "no"},
+        {"tier": True},
+    ],
 )
 def test_wrong_options_are_named(options):
     with pytest.raises((TypeError, ValueError)) as caught:

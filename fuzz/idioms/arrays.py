@@ -27,8 +27,39 @@ UFUNCS = (
 )  # fmt: skip
 TYPES = ("np.float16", "np.complex64", "np.complex128", "np.float32", "np.float64", "np.int16", "np.uint64")
 
+# Tuples that hold arrays, and how their elements are reached.
+TUPLES = (
+    ("(np.arange(6).astype('{c}'), np.arange(4))", ("{t}[0][i % 6]", "{t}[1][-1 - i % 4]")),
+    ("(np.arange(6) * 0.5, 3)", ("{t}[0][{k} % 6]", "{t}[1]")),
+    ("(2, (np.arange(8).astype('{c}')[::2], 1.5))", ("{t}[1][0][i % 4]", "{t}[0]", "{t}[1][1]")),
+    ("(np.arange(6).astype('{c}').reshape(2, 3), np.arange(3))", ("{t}[0][i % 2, {k} % 3]", "{t}[1][i % 3]", "{t}[0][1][i % 3]")),
+    ("(np.arange(6).astype('{c}'), 'text', None)", ("{t}[0][i % 6]", "len({t}[1])", "{t}[2] is None")),
+)  # fmt: skip
+
 
 class Arrays(Scene):
+    def idea_tuple_of_arrays(self) -> None:
+        """A parameter is a tuple of arrays, read in place or unpacked, and now and then written."""
+        rng = self.rng
+        t = self.name("t")
+        maker, parts = rng.pick(TUPLES)
+        self.parameters[t] = maker.format(c=rng.pick((self.code, "i8", "f8", "f4", "u1")))
+        self.results.append(t)
+        if "text" in maker:
+            self.needs_objects = True
+        self.in_loop(self.add(rng.pick(parts).format(t=t, k=self.small())))
+        if rng.chance(0.5) and not maker.startswith("(2") and "text" not in maker and "reshape" not in maker:
+            array, other = self.name("x"), self.name("x")
+            unpack = f"{array}, {other} = {t}"
+            if rng.chance(0.6):
+                self.at_start(unpack)
+            else:
+                self.in_loop(unpack)
+            self.in_loop(self.add(f"{array}[i % 6]"))
+            if rng.chance(0.5):
+                value = rng.pick(("1", "i", "n & 3", self.element()))
+                self.in_loop(f"{array}[{self.small()}] {rng.pick(('=', '+='))} {value}")
+
     def idea_slice_store(self) -> None:
         rng = self.rng
         code = rng.pick((self.code, self.code, "i8", "f8", "f4", "u1", "?"))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from . import _core
 
 __all__ = ["njit", "tier2_available"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from ._core import Function
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _MISSING: Any = object()
 
 
 @overload
-def njit(function: _F, /) -> _F: ...
+def njit(function: Callable[_P, _R], /) -> Function[_P, _R]: ...
 @overload
 def njit(
     *,
@@ -23,10 +27,10 @@ def njit(
     tier: Literal[0, 1, 2] | None = None,
     fallback: bool = False,
     signature: str | Sequence[Any] | None = None,
-) -> Callable[[_F], _F]: ...
+) -> Callable[[Callable[_P, _R]], Function[_P, _R]]: ...
 @overload
 def njit(
-    function: _F,
+    function: Callable[_P, _R],
     /,
     *,
     fastmath: bool = False,
@@ -34,7 +38,7 @@ def njit(
     tier: Literal[0, 1, 2] | None = None,
     fallback: bool = False,
     signature: str | Sequence[Any] | None = None,
-) -> _F: ...
+) -> Function[_P, _R]: ...
 def njit(
     function: Any = _MISSING,
     /,
@@ -60,11 +64,13 @@ def njit(
     fastmath : bool
         Licence to reorder floating-point arithmetic. Results may then differ from CPython's in their last bits.
     overflow : {"exact", "wrap"}
-        Whether a Python integer beyond 64 bits stays exact, as in CPython, or wraps around.
+        Whether the sum, difference, product, power or left shift of two Python integers of 64 bits stays exact, as in
+        CPython, or wraps around at 64 bits, on every tier.
     tier : {None, 0, 1, 2}
         Tier to run in; None lets the engine decide.
     fallback : bool
-        Whether what has no typed form yet runs as in CPython, instead of being an error.
+        Whether a function with operations that are known to have no compiled form runs them as CPython does, instead
+        of being refused at its first call. What turns out later runs so in any case; `explain()` lists it.
     signature : str or sequence, optional
         Types of the arguments, to compile for at decoration: a text such as ``"int64, float64[:]"`` or a sequence of
         types (``int``, ``numpy.float64``, ``"float64[:]"``). ``int`` and ``float`` are Python's, names with a size are
@@ -108,7 +114,7 @@ def njit(
             )
 
         # Options that are wrong are wrong at once, not when a function follows.
-        _core.check_options(overflow=overflow, tier=tier, signature=signature)
+        _core.check_options(fastmath=fastmath, overflow=overflow, tier=tier, fallback=fallback, signature=signature)
         return decorate
     return _core.compile(
         function, fastmath=fastmath, overflow=overflow, tier=tier, fallback=fallback, signature=signature

@@ -245,16 +245,8 @@ extern "C" fn int_pow(_: *mut Context, base: i64, exponent: i64) -> Pair {
     match base.checked_pow(u32::try_from(exponent).unwrap_or(u32::MAX)) {
         Some(value) if exponent <= i64::from(u32::MAX) => Pair { value, overflow: 0 },
         _ => {
-            let mut value = 1i64;
-            let (mut base, mut exponent) = (base, exponent.max(0) as u64);
             let small = matches!(base, -1..=1);
-            while exponent > 0 {
-                if exponent & 1 != 0 {
-                    value = value.wrapping_mul(base);
-                }
-                base = base.wrapping_mul(base);
-                exponent >>= 1;
-            }
+            let value = arith::wrapping_pow(base, exponent.max(0) as u64);
             Pair { value, overflow: i64::from(!small && !planted(Defect::PowerOverflow)) }
         }
     }

@@ -147,9 +147,11 @@ impl<H: Python> Engine<H> {
             return None;
         }
         let version = match self.call_version(host, unit, args, forced) {
-            Ok(version) => version?,
+            Ok(version) => version,
             Err(raised) => return Some(Err(raised)),
         };
+        unit.was_accepted.store(true, Ordering::Relaxed);
+        let version = version?;
         if let Some(compiled) = code_for(host, &version)
             && (compiled.tier > 1 || !version.is_in_loops())
         {

@@ -76,6 +76,10 @@ pub struct Unit<H: Python> {
     /// Head of the slot that was returned last by other ways than a register: its tag, and above it, for a NumPy scalar, its
     /// dtype.
     returned: AtomicU32,
+    /// Exits of versions that are gone.
+    former_exits: Mutex<Vec<ExitCount>>,
+    /// Whether a call has gone past the test for operations that the user did not allow.
+    pub(crate) was_accepted: AtomicBool,
     /// Whether one of its compiled loops, entered from tier 0, has run for long since this was last reset.
     pub loop_ran_long: AtomicBool,
     /// What happened so far.
@@ -236,6 +240,11 @@ impl CodeCell {
         all.iter().find(|compiled| compiled.number == number).cloned()
     }
 
+    /// Visits all code ever published here.
+    fn for_each(&self, mut visit: impl FnMut(&Compiled)) {
+        self.all.lock().expect("no panic while locked").iter().for_each(|compiled| visit(compiled));
+    }
+
     /// Nobody will enter the code any more: a compile that waits for it need not start.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
@@ -309,6 +318,8 @@ impl<H: Python> Unit<H> {
             nested: RwLock::default(),
             has_hot_loop: AtomicBool::new(false),
             returned: AtomicU32::new(0),
+            former_exits: Mutex::default(),
+            was_accepted: AtomicBool::new(false),
             loop_ran_long: AtomicBool::new(false),
             stats: Stats::default(),
         })
@@ -329,7 +340,8 @@ impl<H: Python> Unit<H> {
             let body = self.code.generic().nested[nested.0 as usize].body.as_deref()?;
             let generic = Arc::new(body.clone());
             let function = host.nested_function(&self.function, nested, &generic)?;
-            Some(Unit::new(Arc::new(Code::load(generic, trips).ok()?), function, self.options))
+            let code = Code::load(generic, trips).ok()?.with_wrap(self.options.licences.wrap);
+            Some(Unit::new(Arc::new(code), function, self.options))
         };
         let unit = make(host);
         self.nested.write().expect("no panic while locked").insert(nested, unit.clone());
@@ -474,6 +486,7 @@ impl<H: Python> Unit<H> {
             }
         }
         for version in gone {
+            self.add_exits(&version, &mut self.former_exits.lock().expect("no panic while locked"));
             release_objects(&version, host);
         }
     }
@@ -490,13 +503,18 @@ impl<H: Python> Unit<H> {
         }
     }
 
-    /// How often code of this unit was left, by line and reason.
+    /// How often code of this unit was left, by line and reason: any it ever had.
     pub fn exit_counts(&self) -> Vec<ExitCount> {
-        let mut counts: Vec<ExitCount> = Vec::new();
-        for version in
-            self.versions().into_iter().chain(self.stale.lock().expect("no panic while locked").iter().cloned())
-        {
-            let Some(compiled) = version.cell.best() else { continue };
+        let mut counts = self.former_exits.lock().expect("no panic while locked").clone();
+        let stale = self.stale.lock().expect("no panic while locked").clone();
+        for version in self.versions().iter().chain(&stale) {
+            self.add_exits(version, &mut counts);
+        }
+        counts
+    }
+
+    fn add_exits(&self, version: &Version<H>, counts: &mut Vec<ExitCount>) {
+        version.cell.for_each(|compiled| {
             for (snapshot, count) in compiled.snapshots.iter().zip(&compiled.exit_counts) {
                 let count = u64::from(count.load(Ordering::Relaxed));
                 let Some(frame) = snapshot.frames.last().filter(|_| count > 0) else { continue };
@@ -504,16 +522,13 @@ impl<H: Python> Unit<H> {
                     version.tables.functions.get((frame.function as usize).wrapping_sub(1)).map_or(self, |unit| unit);
                 let line = unit.code.generic().spans[frame.pc.0 as usize].line;
                 let function = unit.qualname().to_owned();
-                match counts
-                    .iter_mut()
-                    .find(|c| c.function == function && c.line == line && c.reason == snapshot.reason)
-                {
+                let same = |c: &&mut ExitCount| c.function == function && c.line == line && c.reason == snapshot.reason;
+                match counts.iter_mut().find(same) {
                     Some(known) => known.count += count,
                     None => counts.push(ExitCount { function, line, reason: snapshot.reason, count }),
                 }
             }
-        }
-        counts
+        });
     }
 }
 
@@ -541,9 +556,12 @@ impl<H: Python> Version<H> {
         self.in_loops.load(Ordering::Relaxed)
     }
 
-    /// Whether operations of it have no typed form, and the user did not allow for that.
+    /// Whether operations of it have no typed form, and the user did not allow for that. What turns out only when the
+    /// function has run, in tier 0 and without an error, is no reason to refuse it then.
     pub fn is_refused(&self, unit: &Unit<H>) -> bool {
-        !unit.options.fallback && self.lowered.untyped.iter().any(|untyped| untyped.reason == Reason::NoTypedForm)
+        !unit.options.fallback
+            && !unit.was_accepted.load(Ordering::Relaxed)
+            && self.lowered.untyped.iter().any(|untyped| untyped.reason == Reason::NoTypedForm)
     }
 
     /// Whether its code, or code it calls, may give a warning after stores that stand behind it. It matters only if

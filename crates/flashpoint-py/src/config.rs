@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI8, AtomicU32, Ordering};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 
 use crate::typed::engine;
 
@@ -25,7 +26,7 @@ fn apply_tier() {
 /// A tier as users write it: `None`, 0, 1 or 2.
 pub fn parse_tier(tier: &Bound<'_, PyAny>) -> PyResult<Option<u8>> {
     match tier.extract::<Option<u8>>() {
-        Ok(tier @ (None | Some(0..=2))) => Ok(tier),
+        Ok(number @ (None | Some(0..=2))) if !tier.is_instance_of::<PyBool>() => Ok(number),
         _ => Err(PyValueError::new_err(format!("tier must be None, 0, 1 or 2, not {}", tier.repr()?))),
     }
 }

@@ -22,7 +22,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
-    use pyo3::exceptions::PyValueError;
+    use pyo3::exceptions::{PyTypeError, PyValueError};
+    use pyo3::types::PyBool;
 
     use super::*;
     use crate::function::Options;
@@ -48,28 +49,28 @@ mod _core {
         fallback: &Bound<'py, PyAny>,
         signature: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = Options {
-            fastmath: fastmath.is_truthy()?,
-            fallback: fallback.is_truthy()?,
-            ..parse_options(overflow, tier, signature)?
-        };
+        let options = parse_options(fastmath, overflow, tier, fallback, signature)?;
         function::compile(function, options)
     }
 
     /// Raises what `compile` would raise for these options.
     #[pyfunction]
-    #[pyo3(signature = (*, overflow, tier, signature))]
+    #[pyo3(signature = (*, fastmath, overflow, tier, fallback, signature))]
     fn check_options(
+        fastmath: &Bound<'_, PyAny>,
         overflow: &Bound<'_, PyAny>,
         tier: &Bound<'_, PyAny>,
+        fallback: &Bound<'_, PyAny>,
         signature: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        parse_options(overflow, tier, signature).map(|_| ())
+        parse_options(fastmath, overflow, tier, fallback, signature).map(|_| ())
     }
 
     fn parse_options(
+        fastmath: &Bound<'_, PyAny>,
         overflow: &Bound<'_, PyAny>,
         tier: &Bound<'_, PyAny>,
+        fallback: &Bound<'_, PyAny>,
         signature: &Bound<'_, PyAny>,
     ) -> PyResult<Options> {
         let overflow_wraps = match overflow.extract::<String>().as_deref() {
@@ -80,8 +81,14 @@ mod _core {
                 return Err(PyValueError::new_err(text));
             }
         };
+        let (fastmath, fallback) = (parse_switch("fastmath", fastmath)?, parse_switch("fallback", fallback)?);
         let (tier, signature) = (config::parse_tier(tier)?, signature::parse(signature)?);
-        Ok(Options { overflow_wraps, tier, signature, ..Options::default() })
+        Ok(Options { fastmath, overflow_wraps, tier, fallback, signature })
+    }
+
+    fn parse_switch(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let wrong = |_| PyTypeError::new_err(format!("{name} must be True or False, not {value}"));
+        value.cast::<PyBool>().map_err(wrong).map(|value| value.is_true())
     }
 
     /// For tests: the name of the reason why a function has no syntax tree, or of the tree's class.

@@ -100,7 +100,7 @@ pub fn prepare(function: &Bound<'_, PyAny>, options: UnitOptions) -> PyResult<Re
         return Ok(Err(Plain { reason: Reason::OwnFrame, what, span }));
     }
     let code = match Code::load(Arc::clone(&generic), engine().policy.trips_before_tier1()) {
-        Ok(code) => code,
+        Ok(code) => code.with_wrap(options.licences.wrap),
         Err(error) => {
             let span = generic.spans.get(error.pc.0 as usize).copied().unwrap_or_default();
             return Ok(Err(Plain { reason: Reason::CompilerFailed, what: error.to_string(), span }));

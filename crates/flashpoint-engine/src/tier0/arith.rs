@@ -11,6 +11,19 @@ use std::cmp::Ordering;
 
 // ---- integers
 
+/// `base ** exponent` modulo 2^64.
+pub fn wrapping_pow(mut base: i64, mut exponent: u64) -> i64 {
+    let mut value = 1i64;
+    while exponent > 0 {
+        if exponent & 1 != 0 {
+            value = value.wrapping_mul(base);
+        }
+        base = base.wrapping_mul(base);
+        exponent >>= 1;
+    }
+    value
+}
+
 /// `a // b`: rounds down. Requires `b != 0`, and not `MIN // -1`.
 #[inline]
 pub fn floor_div_i64(a: i64, b: i64) -> i64 {

@@ -306,12 +306,20 @@ pub struct Code {
     pub(super) loops: Box<[Loop]>,
     pub(super) profile: Profile,
     pub(super) free_slots: Range<usize>,
+    /// Whether integers wrap at 64 bits.
+    pub(super) wraps: bool,
 }
 
 impl Code {
     /// Loads a function. Each loop's hook is asked after `trips` back edges.
     pub fn load(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, LoadError> {
         lower::lower(generic, trips)
+    }
+
+    /// The same, with integers that wrap at 64 bits or do not, as the user had it.
+    #[must_use]
+    pub fn with_wrap(self, wraps: bool) -> Code {
+        Code { wraps, ..self }
     }
 
     /// The function in generic form.

@@ -369,6 +369,11 @@ impl<H: Host> Machine<'_, '_, H> {
         rhs: &Slot,
     ) -> HostResult<Slot> {
         let profile = &self.code.profile;
+        if self.code.wraps
+            && let Some(value) = operators::wrapping(op, lhs, rhs)
+        {
+            return Ok(value);
+        }
         if let Some(value) = operators::binary(op, lhs, rhs).or_else(|| numpy_scalars::binary(op, lhs, rhs)) {
             profile.record(pc, &value);
             return Ok(value);
@@ -385,6 +390,12 @@ impl<H: Host> Machine<'_, '_, H> {
 
     /// The result of a unary operator, owned.
     pub(super) fn unary_value(&mut self, pc: Pc, op: UnOp, operand: &Slot) -> HostResult<Slot> {
+        if self.code.wraps
+            && op == UnOp::Neg
+            && let Some(value) = operators::wrapping(BinOp::Sub, &Slot::int(0), operand)
+        {
+            return Ok(value);
+        }
         let value = match operators::unary(op, operand).or_else(|| numpy_scalars::unary(op, operand)) {
             Some(value) => value,
             None => {

@@ -34,6 +34,7 @@ pub(super) fn lower(generic: Arc<GenericFunction>, trips: u32) -> Result<Code, L
     });
     let arm = |&header: &u32| Loop::new(Pc(header), trips.max(1));
     Ok(Code {
+        wraps: false,
         ops: ops.into(),
         call_args: call_args.into(),
         frame_image: std::iter::repeat_n(Slot::UNBOUND, generic.slots.len()).chain(constants).collect(),

@@ -52,6 +52,20 @@ pub fn binary(op: BinOp, lhs: &Slot, rhs: &Slot) -> Option<Slot> {
     }
 }
 
+/// `lhs op rhs` between integers of 64 bits where the user had them wrap; `None` for what cannot overflow.
+pub fn wrapping(op: BinOp, lhs: &Slot, rhs: &Slot) -> Option<Slot> {
+    let int = |slot: &Slot| matches!(slot.tag, Tag::Int | Tag::Bool).then(|| slot.as_i64());
+    let (a, b) = (int(lhs)?, int(rhs)?);
+    Some(Slot::int(match op {
+        BinOp::Add => a.wrapping_add(b),
+        BinOp::Sub => a.wrapping_sub(b),
+        BinOp::Mul => a.wrapping_mul(b),
+        BinOp::LShift if b >= 0 => a.checked_shl(u32::try_from(b).unwrap_or(u32::MAX)).unwrap_or(0),
+        BinOp::Pow if b >= 0 => arith::wrapping_pow(a, b as u64),
+        _ => return None,
+    }))
+}
+
 fn real_part(number: Number) -> f64 {
     match number {
         Number::Int(value) => value as f64,
