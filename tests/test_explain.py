@@ -6,6 +6,10 @@ import pytest
 import flashpoint
 
 
+# Loops are reported of the code that could vectorise them.
+needs_tier2 = pytest.mark.skipif(not flashpoint.tier2_available(), reason="tier 2 is not in this build")
+
+
 def compiled(signature):
     return flashpoint.njit(signature=signature, tier=2 if flashpoint.tier2_available() else 1)
 
@@ -39,25 +43,28 @@ def line_of(fn, offset):
     return fn.__code__.co_firstlineno + offset
 
 
+@needs_tier2
 def test_sum_waits_for_itself():
     """A float sum cannot be reordered without the licence: FP308, with its line."""
     f = compiled("float64[:]")(total)
     f(np.arange(100.0))
     text = str(f.explain())
-    assert f"innermost loop at line {line_of(total, 2)}" in text or f"line {line_of(total, 3)}" in text
     assert f"[FP308] each iteration depends on the one before (line {line_of(total, 3)};" in text
     licensed = flashpoint.njit(signature="float64[:]", fastmath=True)(total)
     licensed(np.arange(100.0))
     assert "FP308" not in str(licensed.explain())
 
 
+@needs_tier2
 def test_loop_without_recurrence():
     f = compiled("float64[:]")(double_all)
     f(np.arange(100.0))
+    assert any("no guard or call inside" in version for version in f.explain().versions), f.explain()
     assert "FP308" not in str(f.explain())
     assert "can be vectorised" not in str(f.explain())
 
 
+@needs_tier2
 def test_loop_of_another_function_is_named_once():
     f = compiled("float64[:]")(outer)
     f(np.arange(100.0))
@@ -102,6 +109,19 @@ def test_operation_is_a_sentence():
     f(np.arange(3.0))
     told = [r for r in f.explain().reasons if "FP105" in r]
     assert any(f"line {line_of(f, 5)}: `+` between float64[:] and int: the operation has" in r for r in told), told
+
+
+def test_function_of_the_host_is_named():
+    @flashpoint.njit(tier=1)
+    def f(a):
+        t = 0.0
+        for i in range(3):
+            t += a[i] * np.linalg.norm(a)
+        return t
+
+    for _ in range(3):
+        f(np.arange(3.0))
+    assert "np.linalg.norm(a)" in str(f.explain()), f.explain()
 
 
 def test_unsupported_says_what_to_write():

@@ -68,6 +68,14 @@ pub fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
     Ok(py.import("flashpoint._errors")?.getattr(name)?.cast_into::<PyType>()?)
 }
 
+/// The source text of a construct that stands on one line.
+pub fn source_of(py: Python<'_>, file: &str, span: Span) -> Option<String> {
+    let linecache = py.import("linecache").ok()?;
+    let line: String = linecache.call_method1("getline", (file, span.line)).ok()?.extract().ok()?;
+    let text = line.get(span.col as usize..span.end_col as usize).filter(|_| span.end_line == span.line)?;
+    Some(text.to_owned())
+}
+
 fn n_chars(text: &str, n_bytes: u32) -> usize {
     text.char_indices().take_while(|(at, _)| *at < n_bytes as usize).count()
 }

@@ -408,7 +408,7 @@ mod methods {
                 report.tier = None;
                 report.reasons.push(format!("[{}] {}", plain.reason.code(), plain.sentence()));
             }
-            Compiled::Ready(unit) => report.fill(&unit.engine),
+            Compiled::Ready(unit) => report.fill(function.py(), &unit.engine),
             Compiled::Untried => {}
         }
         Ok(report)

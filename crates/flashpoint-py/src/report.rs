@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use flashpoint_ir::reason::Reason;
 use pyo3::prelude::*;
 
+use crate::errors::source_of;
 use crate::signature::ArgType;
 use crate::typed::{EngineUnit, EngineVersion, engine};
 
@@ -61,7 +62,7 @@ impl Report {
 
 impl Report {
     /// What the engine knows of a unit.
-    pub fn fill(&mut self, unit: &Arc<EngineUnit>) {
+    pub fn fill(&mut self, py: Python<'_>, unit: &Arc<EngineUnit>) {
         self.tier = Some(unit.stats.best_tier.load(Ordering::Relaxed) as u8);
         for exit in unit.exit_counts().into_iter().filter(|exit| !HAND_OVERS.contains(&exit.reason)) {
             let (code, what) = (exit.reason.code(), exit.reason.what());
@@ -109,7 +110,14 @@ impl Report {
                     _ => format!(" in `{}`", generic.qualname),
                 };
                 let held = if untyped.holds { " (what it gives is held)" } else { "" };
-                let subject = if untyped.what.is_empty() { String::new() } else { format!("{}: ", untyped.what) };
+                let mut subject = if untyped.what.is_empty() { String::new() } else { format!("{}: ", untyped.what) };
+                // The lowering does not know what "this function" is called; the source does.
+                if untyped.what.contains("this ")
+                    && let Some(span) = generic.spans.get(untyped.pc.0 as usize)
+                    && let Some(source) = source_of(py, &generic.filename, *span).filter(|text| text.len() <= 60)
+                {
+                    subject = format!("`{source}`: {subject}");
+                }
                 let (code, why) = (untyped.reason.code(), untyped.reason.what());
                 let text = format!("[{code}] line {line}{inside}: {subject}{why}{held}");
                 if !self.reasons.contains(&text) {
