@@ -25,7 +25,8 @@ class Config:
         every back edge; ``"quick:1"``: tier 2 emits machine code without optimising it further. Set at start by
         ``FLASHPOINT_STRESS``.
     log : str
-        What is logged, a comma-separated list of ``compile``, ``deopt``, ``osr``. Set at start by ``FLASHPOINT_LOG``.
+        What is logged to standard error, a comma-separated list of ``compile``, ``deopt``, ``osr``, or ``all``. Set at
+        start by ``FLASHPOINT_LOG``.
 
     Examples
     --------

@@ -130,6 +130,10 @@ _NUMBA_OPTIONS = {
     "boundscheck": _ALWAYS.format("indices are always checked"),
     "error_model": _ALWAYS.format("errors are always Python's"),
     "inline": _ALWAYS.format("small functions are always inlined"),
+    "locals": _ALWAYS.format("variables have the types of their values"),
+    "debug": _ALWAYS.format("`flashpoint.interpret()` runs everything in the interpreter"),
+    "looplift": _ALWAYS.format("loops are always compiled by themselves"),
+    "target": _ALWAYS.format("code is made for the processor it runs on"),
     "cache": _ALWAYS.format("the first call does not wait for a compiler"),
     "parallel": "leave it out: loops run on one thread; call the function from several, they run side by side",
 }

@@ -155,7 +155,7 @@ impl Compiler {
             Err(error) => {
                 let reason = error.reason();
                 if crate::events::enabled(crate::events::Topic::Compile) {
-                    eprintln!("flashpoint: compile: tier {tier}: {reason}: {error}");
+                    crate::events::log("compile", format_args!("tier {tier}: {reason}: {error}"));
                 }
                 *cell.refused.lock().expect("no panic while locked") = Some((reason, error.to_string()));
             }
@@ -204,11 +204,12 @@ impl Compiler {
             let micros = compiled.compile_ns / 1000;
             let passes: Duration = report.passes.iter().map(|(_, time, _)| *time).sum();
             let n_insts: usize = compiled.func.layout.iter().map(|b| compiled.func.blocks[b.index()].insts.len()).sum();
-            eprintln!(
-                "flashpoint: compile: `{}` for tier {} in {micros} us, {} us of them in passes; {n_insts} instructions",
-                compiled.func.name,
-                compiled.tier,
-                passes.as_micros()
+            let (name, tier, in_passes) = (&compiled.func.name, compiled.tier, passes.as_micros());
+            crate::events::log(
+                "compile",
+                format_args!(
+                    "`{name}` for tier {tier} in {micros} us, {in_passes} us of them in passes; {n_insts} instructions"
+                ),
             );
         }
         Ok(compiled)

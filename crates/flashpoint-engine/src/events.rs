@@ -12,6 +12,13 @@ pub enum Topic {
     Osr = 4,
 }
 
+/// Writes one line to standard error, by one write: lines of several threads do not mix.
+pub fn log(topic: &str, text: std::fmt::Arguments<'_>) {
+    let line = format!("flashpoint: {topic}: {text}\n");
+    // Nobody reads it: nothing to be done about that here.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+}
+
 static ENABLED: AtomicU32 = AtomicU32::new(0);
 
 /// Whether events of this kind are written to standard error.

@@ -92,7 +92,9 @@ impl<H: Python> Engine<H> {
             let osr::LoopCode { version, compiled, beyond } = code;
             unit.stats.osr_entries.fetch_add(1, Ordering::Relaxed);
             if events::enabled(Topic::Osr) {
-                eprintln!("flashpoint: osr: `{}` enters tier {} at a loop", unit.qualname(), compiled.tier);
+                let line = unit.code.generic().spans.get(version.entry.0 as usize).map_or(0, |span| span.line);
+                let (name, tier) = (unit.qualname(), compiled.tier);
+                events::log("osr", format_args!("`{name}` enters tier {tier} at the loop at line {line}"));
             }
             let mut slots = frame.to_vec();
             slots.extend(&beyond);

@@ -537,7 +537,8 @@ impl<H: Python> Engine<H> {
                 .frames
                 .last()
                 .map_or(0, |frame| version.unit(unit, frame.function).code.generic().spans[frame.pc.0 as usize].line);
-            eprintln!("flashpoint: deopt: `{}` line {line}: {reason}: {}", unit.qualname(), reason.what());
+            let (name, what) = (unit.qualname(), reason.what());
+            events::log("deopt", format_args!("`{name}` line {line}: {reason}: {what}"));
         }
         let by_design =
             matches!(reason, Reason::Return | Reason::Swap | Reason::HandOver | Reason::Signal | Reason::NoCode);

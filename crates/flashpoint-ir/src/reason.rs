@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! reasons {
     ($($(#[$meta:meta])* $name:ident = $number:literal, $code:literal, $what:literal, help: $help:literal;)*) => {
-        /// A reason. Numbers are part of the IR's bytes and of profiles: never reuse one.
+        /// A reason. Numbers are part of the IR's bytes and of profiles: never reuse one (309, 310, 403 and 405 are used up).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[repr(u16)]
         pub enum Reason {
@@ -72,7 +72,7 @@ reasons! {
     NonFinite = 219, "FP219", "a float result is infinite or not a number", help: "the code is made again with tests for what NumPy warns of";
 
     // 3xx: why code is not better than it is.
-    NoTypedForm = 300, "FP300", "an operation has no typed lowering yet", help: "rewrite it, or allow it with `fallback=True`";
+    NoTypedForm = 300, "FP300", "the operation has no typed form, and works on objects", help: "rewrite it, or let the interpreter run it: `@njit(fallback=True)`";
     TooManyVersions = 301, "FP301", "a variable takes too many types in one loop", help: "convert once, before the loop";
     TooManyDeopts = 302, "FP302", "a guard failed too often", help: "see which one in `explain()`";
     TooLarge = 303, "FP303", "the function is larger than the compiler's budget", help: "split it";
@@ -81,17 +81,13 @@ reasons! {
     LoopHasGuard = 306, "FP306", "a guard inside the loop could not be hoisted", help: "see the expression it protects";
     LoopHasCall = 307, "FP307", "a call inside the loop keeps it from being vectorised", help: "nothing to do";
     LoopCarried = 308, "FP308", "each iteration depends on the one before", help: "`fastmath=True` allows sums to be reassociated";
-    LoopNotCounted = 309, "FP309", "the number of iterations is not known at entry", help: "use `for i in range(n)`";
     MostlySteps = 311, "FP311", "most of what the loop does has no typed form", help: "it runs in tier 0, which is as fast there";
-    LoopMayAlias = 310, "FP310", "arrays may overlap", help: "nothing to do: a check at entry picks the fast version";
 
     // 4xx: why CPython runs the function.
     NoSource = 400, "FP400", "no source code was found", help: "define the function in a file, or register its source with linecache";
     SourceChanged = 401, "FP401", "the source no longer matches the function's code", help: "reload the module";
     Generator = 402, "FP402", "generators and coroutines are run by CPython", help: "return the values in a list";
-    NotAFunction = 403, "FP403", "only Python functions can be compiled", help: "decorate the function itself";
     NestedClass = 404, "FP404", "a function with a nested class is run by CPython", help: "move the class out of the function";
-    Disabled = 405, "FP405", "compilation is switched off", help: "unset FLASHPOINT_TIER or leave `flashpoint.interpret()`";
     OwnFrame = 406, "FP406", "the function looks at its own frame, which only CPython can give it", help: "pass what it needs as arguments";
 }
 

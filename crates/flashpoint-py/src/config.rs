@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI8, AtomicU32, Ordering};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
@@ -61,10 +61,9 @@ pub mod settings {
     /// Sets switches from a text such as `deopt:3,osr:1` or `quick:1`; the empty text switches them off.
     #[pyfunction]
     fn set_stress(text: &str) -> PyResult<()> {
-        engine()
-            .policy
-            .set_stress(text)
-            .map_err(|wrong| PyValueError::new_err(format!("stress must be like 'deopt:N,osr:N', not {wrong:?}")))
+        engine().policy.set_stress(text).map_err(|wrong| {
+            PyValueError::new_err(format!("stress must be like 'deopt:N,osr:N,quick:1', not {wrong:?}"))
+        })
     }
 
     #[pyfunction]
@@ -74,10 +73,17 @@ pub mod settings {
 
     /// Sets what is logged, a list with commas.
     #[pyfunction]
-    fn set_log(text: &str) -> PyResult<()> {
+    fn set_log(text: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Ok(text) = text.extract::<String>() else {
+            return Err(PyTypeError::new_err(format!(
+                "log must be a text such as 'compile,deopt', not {}",
+                text.repr()?
+            )));
+        };
         let topics: Vec<_> = text.split(',').map(str::trim).filter(|topic| !topic.is_empty()).collect();
         if let Some(wrong) = topics.iter().find(|topic| **topic != "all" && !TOPICS.contains(topic)) {
-            return Err(PyValueError::new_err(format!("log must list some of {}, not {wrong:?}", TOPICS.join(", "))));
+            let topics = TOPICS.join(", ");
+            return Err(PyValueError::new_err(format!("log must list some of {topics}, or be 'all', not {wrong:?}")));
         }
         let set = flashpoint_engine::events::set(&topics.join(","));
         if let (Ok(()), Ok(mut log)) = (set, LOG.lock()) {

@@ -371,6 +371,13 @@ fn not_a_function(thing: &Bound<'_, PyAny>) -> PyResult<PyErr> {
         "decorate the function in the class, or pass its `__func__`"
     } else if matches!(class_name.to_str()?, "staticmethod" | "classmethod") {
         "put `@njit` below `@staticmethod` or `@classmethod`"
+    } else if thing.is_instance_of::<PyString>() {
+        "types go by name: `@njit(signature=\"float64[:], int\")`, those of the arguments only"
+    } else if class
+        .getattr_opt(intern!(thing.py(), "__call__"))?
+        .is_some_and(|call| call.is_instance_of::<PyFunction>())
+    {
+        "decorate its class's `__call__`"
     } else if thing.is_instance_of::<PyCFunction>() || thing.is_callable() {
         "it is not written in Python, or wraps a function: wrap the call in a `def` of your own, or decorate the function itself"
     } else {
@@ -434,7 +441,11 @@ mod methods {
         }
     }
 
-    /// Counters of the engine for this function.
+    /// Counts of what happened to the function so far.
+    ///
+    /// `calls` through the engine; `deopts`, exits of compiled code by a guard; `osr_entries` into compiled code at a loop;
+    /// `tier_changes_in_loop`, running loops that better code took over; `exceptions` raised in the function;
+    /// `compiles`, pieces of machine code made.
     #[pyfunction]
     fn counters<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
         let (state, _) = object::parts(function)?;
@@ -460,6 +471,7 @@ mod methods {
         function.getattr("__qualname__")
     }
 
+    /// The Python function itself.
     #[pyfunction]
     fn py_func<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         Ok(object::parts(function)?.1)
@@ -471,6 +483,7 @@ mod methods {
         function.py().import("inspect")?.call_method1("signature", (py_func,))
     }
 
+    /// The options it was made with, by name.
     #[pyfunction]
     fn options<'py>(function: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
         let (state, _) = object::parts(function)?;

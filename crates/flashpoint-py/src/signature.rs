@@ -146,8 +146,12 @@ fn parse_name(text: &str) -> PyResult<ArgType> {
 }
 
 fn unknown(text: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "signature: {text:?} is no type known here; write int, float, complex, bool, a NumPy type such as float64, \
-         or an array type such as float64[:, :]"
-    ))
+    let help = if text.contains('(') {
+        "list the types of the arguments only, as in \"float64[:], int\"; the result's follows"
+    } else if text.contains("::") {
+        "an array type is written float64[:, :] and means C-contiguous"
+    } else {
+        "write int, float, complex, bool, a NumPy type such as float64, or an array type such as float64[:, :]"
+    };
+    PyValueError::new_err(format!("signature: {text:?} is no type known here; {help}"))
 }

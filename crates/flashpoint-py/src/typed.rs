@@ -49,6 +49,8 @@ use crate::unit::own_frame_use;
 pub type EngineHost = CPythonHost<'static>;
 /// A unit of the engine on CPython.
 pub type EngineUnit = Unit<EngineHost>;
+/// One of its versions.
+pub type EngineVersion = Version<EngineHost>;
 
 /// The engine of the process. Its tables hold what belongs to the interpreter, so it is used only with the GIL held; the
 /// threads of its own touch none of that.

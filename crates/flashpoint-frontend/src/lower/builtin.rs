@@ -33,7 +33,7 @@ impl Lowering<'_> {
         keywords: Keywords,
     ) -> Low<Flow> {
         if !keywords.is_empty() && !matches!(builtin, Builtin::NumpyMake(_) | Builtin::Enumerate | Builtin::Zip) {
-            return untyped("keyword arguments of a built-in function");
+            return untyped("a call of a built-in function with keyword arguments");
         }
         let val = match builtin {
             Builtin::Range => self.call_range(args)?,

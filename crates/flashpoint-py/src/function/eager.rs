@@ -38,7 +38,8 @@ fn entry_types(
     let n_positional = params.n_positional as usize;
     if signature.len() > n_positional && !params.has_varargs {
         let (n, name) = (signature.len(), unit.engine.qualname());
-        let text = format!("signature: {n} types, but `{name}` takes {n_positional} positional arguments");
+        let plural = if n_positional == 1 { "" } else { "s" };
+        let text = format!("signature: {n} types, but `{name}` takes {n_positional} positional argument{plural}");
         return Err(PyValueError::new_err(text));
     }
     if params.has_varargs || params.has_varkw {
