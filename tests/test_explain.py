@@ -5,7 +5,6 @@ import pytest
 
 import flashpoint
 
-
 # Loops are reported of the code that could vectorise them.
 needs_tier2 = pytest.mark.skipif(not flashpoint.tier2_available(), reason="tier 2 is not in this build")
 
