@@ -65,7 +65,8 @@ def njit(
         Licence to reorder floating-point arithmetic. Results may then differ from CPython's in their last bits.
     overflow : {"exact", "wrap"}
         Whether the sum, difference, product, power or left shift of two Python integers of 64 bits stays exact, as in
-        CPython, or wraps around at 64 bits, on every tier.
+        CPython, or wraps around at 64 bits. It is about the function's own operations: those of a helper without the
+        option stay exact in the interpreter and may wrap in compiled code that the helper is copied into.
     tier : {None, 0, 1, 2}
         Tier to run in; None lets the engine decide.
     fallback : bool
@@ -126,10 +127,10 @@ _ALWAYS = "leave it out: {}"
 _NUMBA_OPTIONS = {
     "nopython": _ALWAYS.format("what cannot be compiled is an error, unless `fallback=True`"),
     "forceobj": _ALWAYS.format("`fallback=True` runs what cannot be compiled as CPython does"),
-    "nogil": _ALWAYS.format("compiled loops always give up the GIL"),
+    "nogil": _ALWAYS.format("compiled loops give up the GIL by themselves"),
     "boundscheck": _ALWAYS.format("indices are always checked"),
     "error_model": _ALWAYS.format("errors are always Python's"),
-    "inline": _ALWAYS.format("small functions are always inlined"),
+    "inline": _ALWAYS.format("small functions are inlined"),
     "locals": _ALWAYS.format("variables have the types of their values"),
     "debug": _ALWAYS.format("`flashpoint.interpret()` runs everything in the interpreter"),
     "looplift": _ALWAYS.format("loops are always compiled by themselves"),

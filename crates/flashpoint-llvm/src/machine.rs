@@ -173,7 +173,7 @@ fn initialize() -> Result<(), String> {
 }
 
 /// What LLVM's interface has no setting for. Loop strength reduction looks at each use of each loop variable, in every exit
-/// too: up to a third of the emission's time, and no loop of the benchmarks ran faster for it.
+/// too: up to a third of the emission's time. Of the loops of the benchmarks one ran faster for it, `matmul` by 8 %.
 const OPTIONS: [&std::ffi::CStr; 1] = [c"-disable-lsr"];
 
 /// Processors that decode a jump across or to the end of 32 bytes anew each time it runs: up to a third of the time of a
